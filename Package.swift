@@ -1,0 +1,109 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Two switches for the edit-test loop and for CI, both read from the environment:
+//   ANTARES_CORE=1      only the targets that need no package from elsewhere (seconds to build)
+//   ANTARES_SANITIZE=1  a static executable cannot carry a sanitizer runtime, so the worker is linked dynamically
+let coreOnly = Context.environment["ANTARES_CORE"] != nil
+let sanitizing = Context.environment["ANTARES_SANITIZE"] != nil
+
+let swift: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let c: [CSetting] = [
+    .define("_GNU_SOURCE"),
+    .unsafeFlags(["-Wall", "-Wextra", "-Werror"]),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swift)
+}
+
+func program(
+    _ name: String, _ dependencies: [Target.Dependency], linkerSettings: [LinkerSetting] = []
+) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, swiftSettings: swift, linkerSettings: linkerSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: swift)
+}
+
+// The dependency order, lowest first: a target may use only what stands above it.
+var targets: [Target] = [
+    .systemLibrary(name: "CFUSE", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
+    .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
+    .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .target(name: "CAntares", cSettings: c),
+
+    library("LinuxSystem", ["CAntares"]),
+    library("GitObjects", ["CCrypto"]),
+    library("CacheProtocol", ["LinuxSystem"]),
+    library("WorkerProtocol", ["LinuxSystem", "CacheProtocol"]),
+    library("Dicfuse", ["LinuxSystem", "GitObjects", "CacheProtocol", "CLMDB", "CCurl"]),
+    library("MountWorker", ["LinuxSystem", "CacheProtocol", "WorkerProtocol", "CFUSE"]),
+    library("Supervision", ["LinuxSystem", "CacheProtocol", "WorkerProtocol"]),
+
+    program("dicfuse-cache", ["Dicfuse", "LinuxSystem"]),
+    program(
+        "antares-worker", ["MountWorker"],
+        linkerSettings: sanitizing ? [] : [.unsafeFlags(["-static-executable"])]),
+
+    tests("LinuxSystemTests", ["LinuxSystem"]),
+    tests("GitObjectsTests", ["GitObjects"]),
+    tests("CacheProtocolTests", ["CacheProtocol", "LinuxSystem"]),
+    tests("WorkerProtocolTests", ["WorkerProtocol", "CacheProtocol", "LinuxSystem"]),
+    tests("DicfuseTests", ["Dicfuse", "CacheProtocol", "GitObjects", "LinuxSystem"]),
+    tests("MountWorkerTests", ["MountWorker", "WorkerProtocol", "CacheProtocol", "LinuxSystem"]),
+    tests("SupervisionTests", ["Supervision", "WorkerProtocol", "CacheProtocol", "LinuxSystem"]),
+]
+
+var dependencies: [Package.Dependency] = []
+
+if !coreOnly {
+    dependencies += [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+        .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"),
+    ]
+    let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+    let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+    let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+    let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+    let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+    let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
+
+    targets += [
+        library("SupervisorConfig", ["Supervision", "LinuxSystem", toml]),
+        library("OperatorAPI", ["Supervision", "LinuxSystem", hummingbird, nioCore, nioPosix, log]),
+        library("OriginServer", ["GitObjects", "LinuxSystem", hummingbird, nioCore, log]),
+        library("OperatorCLI", ["LinuxSystem", "CCurl", arguments]),
+
+        program("antares", ["OperatorCLI"]),
+        program(
+            "antares-supervisor",
+            ["SupervisorConfig", "OperatorAPI", "Supervision", "LinuxSystem", arguments, log]),
+        program("antares-origin", ["OriginServer", "LinuxSystem", arguments, log]),
+
+        tests("SupervisorConfigTests", ["SupervisorConfig", "Supervision"]),
+        tests(
+            "OperatorAPITests",
+            ["OperatorAPI", "Supervision", .product(name: "HummingbirdTesting", package: "hummingbird")]),
+        tests(
+            "OriginServerTests",
+            ["OriginServer", "GitObjects", .product(name: "HummingbirdTesting", package: "hummingbird")]),
+        tests("OperatorCLITests", ["OperatorCLI"]),
+        tests("SystemTests", ["LinuxSystem"]),
+    ]
+}
+
+let package = Package(name: "antares-supervisor", dependencies: dependencies, targets: targets)

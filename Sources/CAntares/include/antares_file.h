@@ -1,0 +1,27 @@
+#pragma once
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdint.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/types.h>
+
+int ant_open(const char *path, int flags, unsigned mode);
+int ant_openat(int dirfd, const char *path, int flags, unsigned mode);
+/// openat2(2); resolve is a set of RESOLVE_ flags.
+int ant_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
+int ant_dup_cloexec(int fd, int lowest);
+int ant_set_nonblocking(int fd, int on);
+int ant_set_cloexec(int fd, int on);
+/// The inode flags of FS_IOC_GETFLAGS, or -1.
+int ant_get_inode_flags(int fd, unsigned *flags);
+int ant_set_inode_flags(int fd, unsigned flags);
+/// memfd_create(2), always close-on-exec and sealable.
+int ant_memfd(const char *name);
+int ant_add_seals(int fd, unsigned seals);
+int ant_get_seals(int fd);
+/// Exclusive, non-blocking flock(2).
+int ant_try_lock(int fd);
+int ant_eventfd(void);
+int ant_renameat2(int olddir, const char *oldpath, int newdir, const char *newpath, unsigned flags);

@@ -1,0 +1,24 @@
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mount.h>
+
+int ant_fsopen(const char *type);
+int ant_fsconfig_flag(int fs, const char *key);
+int ant_fsconfig_string(int fs, const char *key, const char *value);
+int ant_fsconfig_fd(int fs, const char *key, int fd);
+int ant_fsconfig_create(int fs);
+/// fsmount(2); attributes is a set of MOUNT_ATTR_ flags.
+int ant_fsmount(int fs, unsigned attributes);
+/// The next message of the filesystem's log (read on an fsopen fd), NUL-terminated; -1 with ENODATA when there is none.
+int ant_fs_log(int fs, char *buffer, size_t size);
+/// Attaches the detached mount `mount` at the directory `target` (both by fd).
+int ant_move_mount(int mount, int target, int beneath);
+/// open_tree(2) with OPEN_TREE_CLONE: a detached copy of the mount at `path`.
+int ant_clone_tree(int dirfd, const char *path);
+/// Changes the propagation of the mount at `path` to MS_SHARED, MS_PRIVATE or MS_SLAVE.
+int ant_set_propagation(const char *path, unsigned long propagation);
+/// The unique mount id (never reused, Linux 6.8) of the mount that `fd` is on.
+int ant_unique_mount_id(int fd, uint64_t *id);
+/// statmount(2): 0 if a mount with this unique id exists in the caller's namespace, -1 with ENOENT if not.
+int ant_mount_exists(uint64_t unique_id);

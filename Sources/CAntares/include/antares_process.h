@@ -1,0 +1,18 @@
+#pragma once
+#include <signal.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+
+int ant_pidfd_open(pid_t pid);
+int ant_pidfd_send_signal(int pidfd, int signal);
+/// pidfd_getfd(2): a duplicate of another process's fd.
+int ant_pidfd_getfd(int pidfd, int fd);
+/// Reaps the child behind `pidfd` without blocking. Returns 1 when it was reaped (code and killed_by filled in), 0 when it
+/// still runs, -1 on error (ECHILD: not a child of this process).
+int ant_reap(int pidfd, int *code, int *killed_by);
+int ant_set_no_new_privileges(void);
+int ant_set_dumpable(int on);
+int ant_set_thread_name(const char *name);
+int ant_mlock(const void *address, size_t length);

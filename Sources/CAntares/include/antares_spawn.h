@@ -1,0 +1,28 @@
+#pragma once
+#include <stdint.h>
+#include <sys/types.h>
+
+struct ant_spawn {
+	const char *path;
+	char *const *argv;
+	char *const *envp;
+	/// fds[i] of the caller becomes fd i of the child; -1 opens /dev/null there. Every other fd is closed.
+	const int *fds;
+	int fd_count;
+	/// Working directory, or NULL to keep the caller's.
+	const char *directory;
+	/// Taken after everything that needs root; (uid_t)-1 keeps the caller's.
+	uid_t uid;
+	gid_t gid;
+	int new_session;
+	int no_new_privileges;
+	/// Limits in bytes or counts; 0 keeps the caller's.
+	uint64_t memlock_limit;
+	uint64_t nofile_limit;
+	/// For OOM policy, written to the child's oom_score_adj; 0 keeps the caller's.
+	int oom_score_adjust;
+};
+
+/// Starts a program without copying the caller's address space: clone(2) with CLONE_VM|CLONE_VFORK|CLONE_PIDFD, then execve(2).
+/// Returns the pid and fills *pidfd. On failure returns -1 with errno, and *failed_step names the step that failed.
+pid_t ant_spawn(const struct ant_spawn *what, int *pidfd, const char **failed_step);

@@ -1,0 +1,100 @@
+#include "antares_mount.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/stat.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// Newer than Debian 12's headers: include/uapi/linux/mount.h and stat.h of Linux 6.8.
+#ifndef SYS_statmount
+#define SYS_statmount 457
+#endif
+#define ANT_STATX_MNT_ID_UNIQUE 0x00004000U
+#define ANT_MOVE_MOUNT_BENEATH 0x00000200U
+#define ANT_STATMOUNT_SB_BASIC 0x00000001U
+
+struct ant_mnt_id_req {
+	uint32_t size;
+	uint32_t spare;
+	uint64_t mnt_id;
+	uint64_t param;
+};
+
+int ant_fsopen(const char *type)
+{
+	return fsopen(type, FSOPEN_CLOEXEC);
+}
+
+int ant_fsconfig_flag(int fs, const char *key)
+{
+	return fsconfig(fs, FSCONFIG_SET_FLAG, key, NULL, 0);
+}
+
+int ant_fsconfig_string(int fs, const char *key, const char *value)
+{
+	return fsconfig(fs, FSCONFIG_SET_STRING, key, value, 0);
+}
+
+int ant_fsconfig_fd(int fs, const char *key, int fd)
+{
+	return fsconfig(fs, FSCONFIG_SET_FD, key, NULL, fd);
+}
+
+int ant_fsconfig_create(int fs)
+{
+	return fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+}
+
+int ant_fsmount(int fs, unsigned attributes)
+{
+	return fsmount(fs, FSMOUNT_CLOEXEC, attributes);
+}
+
+int ant_fs_log(int fs, char *buffer, size_t size)
+{
+	ssize_t n = read(fs, buffer, size - 1);
+	if (n < 0)
+		return -1;
+	buffer[n] = 0;
+	return 0;
+}
+
+int ant_move_mount(int mount, int target, int beneath)
+{
+	unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+	return move_mount(mount, "", target, "", flags | (beneath ? ANT_MOVE_MOUNT_BENEATH : 0));
+}
+
+int ant_clone_tree(int dirfd, const char *path)
+{
+	return open_tree(dirfd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+}
+
+int ant_set_propagation(const char *path, unsigned long propagation)
+{
+	return mount(NULL, path, NULL, propagation, NULL);
+}
+
+int ant_unique_mount_id(int fd, uint64_t *id)
+{
+	// struct statx of these headers has stx_mnt_id, which carries the unique id when the new mask bit is asked for.
+	struct statx st;
+	memset(&st, 0, sizeof st);
+	if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, ANT_STATX_MNT_ID_UNIQUE, &st) < 0)
+		return -1;
+	if (!(st.stx_mask & ANT_STATX_MNT_ID_UNIQUE)) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	*id = st.stx_mnt_id;
+	return 0;
+}
+
+int ant_mount_exists(uint64_t unique_id)
+{
+	struct ant_mnt_id_req request = {
+		.size = 24, .mnt_id = unique_id, .param = ANT_STATMOUNT_SB_BASIC};
+	char answer[1024];
+	return (int)syscall(SYS_statmount, &request, answer, sizeof answer, 0);
+}
