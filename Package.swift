@@ -44,12 +44,13 @@ var targets: [Target] = [
     .target(name: "CAntares", cSettings: c),
 
     library("LinuxSystem", ["CAntares"]),
-    library("GitObjects", ["CCrypto"]),
-    library("CacheProtocol", ["LinuxSystem"]),
-    library("WorkerProtocol", ["LinuxSystem", "CacheProtocol"]),
-    library("Dicfuse", ["LinuxSystem", "GitObjects", "CacheProtocol", "CLMDB", "CCurl"]),
-    library("MountWorker", ["LinuxSystem", "CacheProtocol", "WorkerProtocol", "CFUSE"]),
-    library("Supervision", ["LinuxSystem", "CacheProtocol", "WorkerProtocol"]),
+    library("GitObjects", []),
+    library("GitHashing", ["GitObjects", "CCrypto"]),
+    library("CacheProtocol", ["LinuxSystem", "GitObjects"]),
+    library("WorkerProtocol", ["LinuxSystem", "GitObjects"]),
+    library("Dicfuse", ["LinuxSystem", "GitObjects", "GitHashing", "CacheProtocol", "CLMDB", "CCurl"]),
+    library("MountWorker", ["LinuxSystem", "GitObjects", "CacheProtocol", "WorkerProtocol", "CFUSE"]),
+    library("Supervision", ["LinuxSystem", "GitObjects", "CacheProtocol", "WorkerProtocol"]),
 
     program("dicfuse-cache", ["Dicfuse", "LinuxSystem"]),
     program(
@@ -57,12 +58,12 @@ var targets: [Target] = [
         linkerSettings: sanitizing ? [] : [.unsafeFlags(["-static-executable"])]),
 
     tests("LinuxSystemTests", ["LinuxSystem"]),
-    tests("GitObjectsTests", ["GitObjects"]),
-    tests("CacheProtocolTests", ["CacheProtocol", "LinuxSystem"]),
-    tests("WorkerProtocolTests", ["WorkerProtocol", "CacheProtocol", "LinuxSystem"]),
-    tests("DicfuseTests", ["Dicfuse", "CacheProtocol", "GitObjects", "LinuxSystem"]),
-    tests("MountWorkerTests", ["MountWorker", "WorkerProtocol", "CacheProtocol", "LinuxSystem"]),
-    tests("SupervisionTests", ["Supervision", "WorkerProtocol", "CacheProtocol", "LinuxSystem"]),
+    tests("GitObjectsTests", ["GitObjects", "GitHashing"]),
+    tests("CacheProtocolTests", ["CacheProtocol", "GitObjects", "LinuxSystem"]),
+    tests("WorkerProtocolTests", ["WorkerProtocol", "GitObjects", "LinuxSystem"]),
+    tests("DicfuseTests", ["Dicfuse", "CacheProtocol", "GitObjects", "GitHashing", "LinuxSystem"]),
+    tests("MountWorkerTests", ["MountWorker", "WorkerProtocol", "CacheProtocol", "GitObjects", "LinuxSystem"]),
+    tests("SupervisionTests", ["Supervision", "WorkerProtocol", "CacheProtocol", "GitObjects", "LinuxSystem"]),
 ]
 
 var dependencies: [Package.Dependency] = []
@@ -85,7 +86,7 @@ if !coreOnly {
     targets += [
         library("SupervisorConfig", ["Supervision", "LinuxSystem", toml]),
         library("OperatorAPI", ["Supervision", "LinuxSystem", hummingbird, nioCore, nioPosix, log]),
-        library("OriginServer", ["GitObjects", "LinuxSystem", hummingbird, nioCore, log]),
+        library("OriginServer", ["GitObjects", "GitHashing", "LinuxSystem", hummingbird, nioCore, log]),
         library("OperatorCLI", ["LinuxSystem", "CCurl", arguments]),
 
         program("antares", ["OperatorCLI"]),
@@ -100,7 +101,7 @@ if !coreOnly {
             ["OperatorAPI", "Supervision", .product(name: "HummingbirdTesting", package: "hummingbird")]),
         tests(
             "OriginServerTests",
-            ["OriginServer", "GitObjects", .product(name: "HummingbirdTesting", package: "hummingbird")]),
+            ["OriginServer", "GitObjects", "GitHashing", .product(name: "HummingbirdTesting", package: "hummingbird")]),
         tests("OperatorCLITests", ["OperatorCLI"]),
         tests("SystemTests", ["LinuxSystem"]),
     ]
