@@ -76,9 +76,9 @@ int ant_try_lock(int fd)
 	return flock(fd, LOCK_EX | LOCK_NB);
 }
 
-int ant_eventfd(void)
+int ant_eventfd(int nonblocking, int semaphore)
 {
-	return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return eventfd(0, EFD_CLOEXEC | (nonblocking ? EFD_NONBLOCK : 0) | (semaphore ? EFD_SEMAPHORE : 0));
 }
 
 int ant_renameat2(int olddir, const char *oldpath, int newdir, const char *newpath, unsigned flags)

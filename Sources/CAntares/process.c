@@ -53,6 +53,11 @@ int ant_set_thread_name(const char *name)
 	return prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
+const char *ant_strerror(int error, char *buffer, size_t size)
+{
+	return strerror_r(error, buffer, size);
+}
+
 int ant_mlock(const void *address, size_t length)
 {
 	return mlock(address, length);

@@ -18,7 +18,7 @@
 enum { STACK_SIZE = 128 * 1024, MAX_FDS = 64, SAFE_FD = 512 };
 
 struct job {
-	const struct ant_spawn *what;
+	const struct ant_spawn_request *what;
 	const char *step;
 	int error;
 };
@@ -45,7 +45,7 @@ static int set_oom_score(int adjust)
 
 // Two passes: first every wanted fd is copied above all targets, then into place; so a source is never overwritten by an
 // earlier target. close_range last closes the copies and whatever else the parent had open.
-static int place_fds(const struct ant_spawn *what)
+static int place_fds(const struct ant_spawn_request *what)
 {
 	int copies[MAX_FDS];
 	for (int i = 0; i < what->fd_count; i++) {
@@ -65,7 +65,7 @@ static int place_fds(const struct ant_spawn *what)
 }
 
 // The raw calls: the C library's setuid family would signal all threads of the parent to change with it.
-static int drop_identity(const struct ant_spawn *what)
+static int drop_identity(const struct ant_spawn_request *what)
 {
 	if (what->gid != (gid_t)-1) {
 		if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, what->gid, what->gid, what->gid) < 0)
@@ -86,7 +86,7 @@ static int drop_identity(const struct ant_spawn *what)
 static int child(void *argument)
 {
 	struct job *job = argument;
-	const struct ant_spawn *what = job->what;
+	const struct ant_spawn_request *what = job->what;
 
 	struct sigaction standard = {.sa_handler = SIG_DFL};
 	for (int signal = 1; signal < NSIG; signal++)
@@ -115,7 +115,7 @@ failed:
 	_exit(127);
 }
 
-pid_t ant_spawn(const struct ant_spawn *what, int *pidfd, const char **failed_step)
+pid_t ant_spawn(const struct ant_spawn_request *what, int *pidfd, const char **failed_step)
 {
 	struct job job = {.what = what, .step = "starting a process"};
 	*failed_step = job.step;

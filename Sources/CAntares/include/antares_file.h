@@ -7,6 +7,15 @@
 #include <sys/statvfs.h>
 #include <sys/types.h>
 
+// Values of the kernel's interface (include/uapi/linux/fcntl.h) that Swift sees only behind _GNU_SOURCE.
+enum {
+	ANT_O_PATH = 010000000,
+	ANT_SEAL_SEAL = 0x1,
+	ANT_SEAL_SHRINK = 0x2,
+	ANT_SEAL_GROW = 0x4,
+	ANT_SEAL_WRITE = 0x8,
+};
+
 int ant_open(const char *path, int flags, unsigned mode);
 int ant_openat(int dirfd, const char *path, int flags, unsigned mode);
 /// openat2(2); resolve is a set of RESOLVE_ flags.
@@ -23,5 +32,6 @@ int ant_add_seals(int fd, unsigned seals);
 int ant_get_seals(int fd);
 /// Exclusive, non-blocking flock(2).
 int ant_try_lock(int fd);
-int ant_eventfd(void);
+/// eventfd(2), close-on-exec; `semaphore` makes each read take one.
+int ant_eventfd(int nonblocking, int semaphore);
 int ant_renameat2(int olddir, const char *oldpath, int newdir, const char *newpath, unsigned flags);

@@ -15,4 +15,6 @@ int ant_reap(int pidfd, int *code, int *killed_by);
 int ant_set_no_new_privileges(void);
 int ant_set_dumpable(int on);
 int ant_set_thread_name(const char *name);
+/// The GNU strerror_r(3), which always answers a text.
+const char *ant_strerror(int error, char *buffer, size_t size);
 int ant_mlock(const void *address, size_t length);

@@ -2,10 +2,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct ant_spawn {
+struct ant_spawn_request {
 	const char *path;
-	char *const *argv;
-	char *const *envp;
+	char **argv;
+	char **envp;
 	/// fds[i] of the caller becomes fd i of the child; -1 opens /dev/null there. Every other fd is closed.
 	const int *fds;
 	int fd_count;
@@ -25,4 +25,4 @@ struct ant_spawn {
 
 /// Starts a program without copying the caller's address space: clone(2) with CLONE_VM|CLONE_VFORK|CLONE_PIDFD, then execve(2).
 /// Returns the pid and fills *pidfd. On failure returns -1 with errno, and *failed_step names the step that failed.
-pid_t ant_spawn(const struct ant_spawn *what, int *pidfd, const char **failed_step);
+pid_t ant_spawn(const struct ant_spawn_request *what, int *pidfd, const char **failed_step);

@@ -1,0 +1,120 @@
+import CAntares
+import Glibc
+
+/// Files by path and by descriptor: open(2), pread(2), write(2), rename(2), fsync(2).
+public enum File {
+    /// Opens a file; the descriptor is close-on-exec.
+    public static func open(_ path: String, _ flags: Int32, mode: UInt32 = 0) throws(SystemError) -> OwnedFD {
+        OwnedFD(taking: try retrying("open", path) { ant_open(path, flags, mode) })
+    }
+
+    public static func open(
+        at directory: Int32, _ path: String, _ flags: Int32, mode: UInt32 = 0
+    ) throws(SystemError) -> OwnedFD {
+        OwnedFD(taking: try retrying("openat", path) { ant_openat(directory, path, flags, mode) })
+    }
+
+    /// Reads until `buffer` is full or the file ends; the count of bytes read.
+    public static func read(
+        _ fd: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
+    ) throws(SystemError) -> Int {
+        var done = 0
+        while done < buffer.count {
+            let n = try retrying("pread") {
+                pread(fd, buffer.baseAddress! + done, buffer.count - done, off_t(offset) + off_t(done))
+            }
+            if n == 0 { break }
+            done += n
+        }
+        return done
+    }
+
+    /// Writes all bytes at the descriptor's position.
+    public static func write(_ fd: Int32, _ bytes: UnsafeRawBufferPointer) throws(SystemError) {
+        var done = 0
+        while done < bytes.count {
+            done += try retrying("write") { Glibc.write(fd, bytes.baseAddress! + done, bytes.count - done) }
+        }
+    }
+
+    /// Writes all bytes at `offset`.
+    public static func write(_ fd: Int32, _ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(SystemError) {
+        var done = 0
+        while done < bytes.count {
+            done += try retrying("pwrite") {
+                pwrite(fd, bytes.baseAddress! + done, bytes.count - done, off_t(offset) + off_t(done))
+            }
+        }
+    }
+
+    /// The whole file, at most `limit` bytes (EMSGSIZE if it is longer). Works for files of /proc, whose size is 0.
+    public static func contents(_ path: String, limit: Int = 1 << 20) throws(SystemError) -> [UInt8] {
+        let file = try open(path, O_RDONLY)
+        return try contents(of: file.raw, path, limit: limit)
+    }
+
+    public static func contents(
+        of fd: Int32, _ name: String = "", limit: Int = 1 << 20
+    ) throws(SystemError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: min(limit + 1, 16384))
+        while true {
+            let n = try retrying("read", name) {
+                chunk.withUnsafeMutableBytes { Glibc.read(fd, $0.baseAddress, $0.count) }
+            }
+            if n == 0 { return bytes }
+            bytes.append(contentsOf: chunk[0..<n])
+            if bytes.count > limit { throw SystemError(.messageTooLong, "read", name) }
+        }
+    }
+
+    /// The whole file as text; bytes that are not UTF-8 are replaced.
+    public static func text(_ path: String, limit: Int = 1 << 20) throws(SystemError) -> String {
+        String(decoding: try contents(path, limit: limit), as: UTF8.self)
+    }
+
+    /// Replaces a file so that a reader, and a crash at any moment, sees the old or the new contents and nothing between:
+    /// a temporary file beside it, fsync(2), rename(2), fsync of the directory.
+    public static func replace(_ path: String, with bytes: [UInt8], mode: UInt32 = 0o600) throws(SystemError) {
+        let temporary = path + ".new"
+        do {
+            let file = try open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode)
+            try unsafeBytes(bytes) { (buffer) throws(SystemError) in try write(file.raw, buffer) }
+            try check(fsync(file.raw), "fsync", temporary)
+        }
+        try check(Glibc.rename(temporary, path), "rename", path)
+        let directory = try open(parent(of: path), O_RDONLY | O_DIRECTORY)
+        try check(fsync(directory.raw), "fsync", path)
+    }
+
+    /// Removes a file; no error if there is none.
+    public static func remove(_ path: String) throws(SystemError) {
+        if unlink(path) == -1, Errno.current != .notFound {
+            throw SystemError(Errno.current, "unlink", path)
+        }
+    }
+
+    public static func size(of fd: Int32) throws(SystemError) -> UInt64 {
+        var status = stat()
+        try check(fstat(fd, &status), "fstat")
+        return UInt64(status.st_size)
+    }
+
+    static func parent(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    private static func unsafeBytes(
+        _ bytes: [UInt8], _ body: (UnsafeRawBufferPointer) throws(SystemError) -> Void
+    ) throws(SystemError) {
+        let result: Result<Void, SystemError> = bytes.withUnsafeBytes { buffer in
+            do throws(SystemError) {
+                return .success(try body(buffer))
+            } catch {
+                return .failure(error)
+            }
+        }
+        try result.get()
+    }
+}

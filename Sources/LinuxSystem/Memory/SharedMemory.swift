@@ -1,0 +1,54 @@
+import CAntares
+import Glibc
+
+/// A memfd_create(2) file of fixed size, mapped shared: memory that outlives the process that works in it.
+public struct SharedMemory: ~Copyable, @unchecked Sendable {
+    // Sendable: the mapping is plain memory; whoever stores into it from two threads uses atomics or the owner's lock.
+
+    public let fd: SharedFD
+    public let base: UnsafeMutableRawPointer
+    public let size: Int
+
+    /// Makes a memfd whose size can never change again (F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_SEAL), so that a holder that maps it
+    /// cannot be killed with SIGBUS by another one. Pages are allocated when first touched.
+    public init(name: String, size: Int) throws(SystemError) {
+        let file = OwnedFD(taking: try check(ant_memfd(name), "memfd_create", name))
+        try check(ftruncate(file.raw, off_t(size)), "ftruncate", name)
+        try check(ant_add_seals(file.raw, Self.sizeSeals), "fcntl(F_ADD_SEALS)", name)
+        try self.init(mapping: file, size: size, writable: true)
+    }
+
+    /// Maps a memfd that came from elsewhere, after checking that its size is sealed and at least `minimum` bytes (EPROTO if not).
+    public init(received file: consuming OwnedFD, minimum: Int, writable: Bool) throws(SystemError) {
+        let seals = try check(ant_get_seals(file.raw), "fcntl(F_GET_SEALS)")
+        let size = Int(try File.size(of: file.raw))
+        guard UInt32(seals) & UInt32(ANT_SEAL_SHRINK) != 0, size >= minimum else {
+            throw SystemError(.protocolError, "mapping a received memfd", "", detail: "not sealed or too small")
+        }
+        try self.init(mapping: file, size: size, writable: writable)
+    }
+
+    private init(mapping file: consuming OwnedFD, size: Int, writable: Bool) throws(SystemError) {
+        let protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
+        let address = mmap(nil, size, protection, MAP_SHARED, file.raw, 0)
+        guard let address, address != MAP_FAILED else { throw SystemError(Errno.current, "mmap") }
+        self.base = address
+        self.size = size
+        self.fd = SharedFD(file)
+    }
+
+    deinit {
+        munmap(base, size)
+    }
+
+    private static let sizeSeals = UInt32(ANT_SEAL_SHRINK | ANT_SEAL_GROW | ANT_SEAL_SEAL)
+
+    /// A read-only memfd with these contents, sealed against every change: for passing a large value to another process.
+    public static func sealedFile(name: String, _ bytes: UnsafeRawBufferPointer) throws(SystemError) -> OwnedFD {
+        let file = OwnedFD(taking: try check(ant_memfd(name), "memfd_create", name))
+        try File.write(file.raw, bytes)
+        let all = UInt32(ANT_SEAL_SHRINK | ANT_SEAL_GROW | ANT_SEAL_WRITE | ANT_SEAL_SEAL)
+        try check(ant_add_seals(file.raw, all), "fcntl(F_ADD_SEALS)", name)
+        return file
+    }
+}

@@ -1,0 +1,63 @@
+import CAntares
+import Glibc
+
+/// Awaits the end of processes: one thread, one epoll, one pidfd for each process.
+public final class ExitMonitor: Sendable {
+    private struct Waiter {
+        let process: ChildProcess
+        let continuation: CheckedContinuation<ExitStatus, Never>
+    }
+
+    private struct State {
+        var waiters: [UInt64: Waiter] = [:]
+        var nextToken: UInt64 = 1
+    }
+
+    private final class Shared: Sendable {
+        let epoll: Epoll
+        let state = Guarded(State())
+
+        init() throws(SystemError) {
+            epoll = try Epoll()
+        }
+    }
+
+    private let shared: Shared
+
+    /// Starts the thread; it lives as long as the process.
+    public init() throws(SystemError) {
+        let shared = try Shared()
+        self.shared = shared
+        try SystemThread.start(name: "exit-monitor") { Self.loop(shared) }.detach()
+    }
+
+    /// Suspends until the process has ended, and reaps it if it is a child. One waiter for each process.
+    public func end(of process: ChildProcess) async -> ExitStatus {
+        await withCheckedContinuation { continuation in
+            // Registered before the descriptor is added, because the event may come at once.
+            let token = shared.state.with { state in
+                let token = state.nextToken
+                state.nextToken += 1
+                state.waiters[token] = Waiter(process: process, continuation: continuation)
+                return token
+            }
+            do {
+                try shared.epoll.add(process.pidfd, [.readable, .oneShot], token: token)
+            } catch {
+                let waiter = shared.state.with { $0.waiters.removeValue(forKey: token) }
+                waiter?.continuation.resume(returning: .unknown)
+            }
+        }
+    }
+
+    private static func loop(_ shared: Shared) {
+        while true {
+            guard let events = try? shared.epoll.wait() else { continue }
+            for event in events {
+                guard let waiter = shared.state.with({ $0.waiters.removeValue(forKey: event.token) }) else { continue }
+                shared.epoll.remove(waiter.process.pidfd)
+                waiter.continuation.resume(returning: waiter.process.reap() ?? .unknown)
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+/// A fixed set of threads for blocking system calls, called from async code.
+///
+/// An actor that must make a call which can block hands it over here and suspends; Swift's own pool is never blocked. Jobs are taken
+/// in order by whichever thread is free. The jobs bound themselves (each has a deadline or a cancellation of its own): a thread cannot
+/// be taken out of a system call.
+public final class BlockingThreads: Sendable {
+    private struct Queue {
+        var jobs: [@Sendable () -> Void] = []
+        var head = 0
+        var closed = false
+    }
+
+    private let queue = Guarded(Queue())
+    private let wakeups: EventCounter
+
+    /// Starts `count` threads named `name`.
+    public init(count: Int, name: String) throws(SystemError) {
+        wakeups = try EventCounter(semaphore: true)
+        for _ in 0..<count {
+            try SystemThread.start(name: name) { [queue, wakeups] in
+                while let job = Self.next(queue, wakeups) { job() }
+            }.detach()
+        }
+        threadCount = count
+    }
+
+    private let threadCount: Int
+
+    /// Ends the threads once the queued jobs are done.
+    deinit {
+        queue.with { $0.closed = true }
+        wakeups.add(UInt64(threadCount))
+    }
+
+    /// Runs `body` on one of the threads.
+    public func run<Value: Sendable, Failure: Error>(
+        _ body: @escaping @Sendable () throws(Failure) -> Value
+    ) async throws(Failure) -> Value {
+        let result: Result<Value, Failure> = await withCheckedContinuation { continuation in
+            submit {
+                do throws(Failure) {
+                    continuation.resume(returning: .success(try body()))
+                } catch {
+                    continuation.resume(returning: .failure(error))
+                }
+            }
+        }
+        return try result.get()
+    }
+
+    /// Queues `job` and returns at once.
+    public func submit(_ job: @escaping @Sendable () -> Void) {
+        queue.with { $0.jobs.append(job) }
+        wakeups.add(1)
+    }
+
+    private static func next(_ queue: Guarded<Queue>, _ wakeups: EventCounter) -> (@Sendable () -> Void)? {
+        while true {
+            wakeups.wait()
+            let (job, closed): ((@Sendable () -> Void)?, Bool) = queue.with { queue in
+                guard queue.head < queue.jobs.count else { return (nil, queue.closed) }
+                let job = queue.jobs[queue.head]
+                queue.head += 1
+                if queue.head == queue.jobs.count {
+                    queue.jobs.removeAll(keepingCapacity: true)
+                    queue.head = 0
+                }
+                return (job, false)
+            }
+            if let job { return job }
+            if closed { return nil }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+import CAntares
+import Glibc
+
+/// A thread outside Swift's concurrency pool: for system calls that block.
+public struct SystemThread: Sendable {
+    private final class Body: Sendable {
+        let name: String
+        let run: @Sendable () -> Void
+
+        init(name: String, run: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.run = run
+        }
+    }
+
+    private let handle: pthread_t
+
+    /// Starts a thread named `name` (15 bytes show in ps(1)) with `stackSize` bytes of stack. Throws EAGAIN when the process may have no
+    /// more threads.
+    public static func start(
+        name: String, stackSize: Int = 256 * 1024, _ run: @escaping @Sendable () -> Void
+    ) throws(SystemError) -> SystemThread {
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        defer { pthread_attr_destroy(&attributes) }
+        pthread_attr_setstacksize(&attributes, stackSize)
+        let body = Unmanaged.passRetained(Body(name: name, run: run))
+        var handle = pthread_t()
+        let error = pthread_create(&handle, &attributes, threadEntry, body.toOpaque())
+        guard error == 0 else {
+            body.release()
+            throw SystemError(Errno(rawValue: error), "pthread_create", name)
+        }
+        return SystemThread(handle: handle)
+    }
+
+    /// Waits for the thread to end. Call once, from another thread.
+    public func join() {
+        pthread_join(handle, nil)
+    }
+
+    /// Lets the thread's resources go when it ends; it can no longer be joined.
+    public func detach() {
+        pthread_detach(handle)
+    }
+
+    private static let threadEntry: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = {
+        argument in
+        let body = Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue()
+        _ = ant_set_thread_name(String(body.name.prefix(15)))
+        body.run()
+        return nil
+    }
+}
