@@ -46,11 +46,12 @@ var targets: [Target] = [
     library("LinuxSystem", ["CAntares"]),
     library("GitObjects", []),
     library("GitHashing", ["GitObjects", "CCrypto"]),
-    library("CacheProtocol", ["LinuxSystem", "GitObjects"]),
-    library("WorkerProtocol", ["LinuxSystem", "GitObjects"]),
-    library("Dicfuse", ["LinuxSystem", "GitObjects", "GitHashing", "CacheProtocol", "CLMDB", "CCurl"]),
-    library("MountWorker", ["LinuxSystem", "GitObjects", "CacheProtocol", "WorkerProtocol", "CFUSE"]),
-    library("Supervision", ["LinuxSystem", "GitObjects", "CacheProtocol", "WorkerProtocol"]),
+    library("WireFormat", ["LinuxSystem", "GitObjects"]),
+    library("CacheProtocol", ["LinuxSystem", "GitObjects", "WireFormat"]),
+    library("WorkerProtocol", ["CAntares", "LinuxSystem", "GitObjects", "WireFormat"]),
+    library("Dicfuse", ["LinuxSystem", "GitObjects", "GitHashing", "WireFormat", "CacheProtocol", "CLMDB", "CCurl"]),
+    library("MountWorker", ["LinuxSystem", "GitObjects", "WireFormat", "CacheProtocol", "WorkerProtocol", "CFUSE"]),
+    library("Supervision", ["LinuxSystem", "GitObjects", "WireFormat", "CacheProtocol", "WorkerProtocol"]),
 
     program("dicfuse-cache", ["Dicfuse", "LinuxSystem"]),
     program(
@@ -59,11 +60,12 @@ var targets: [Target] = [
 
     tests("LinuxSystemTests", ["LinuxSystem"]),
     tests("GitObjectsTests", ["GitObjects", "GitHashing"]),
-    tests("CacheProtocolTests", ["CacheProtocol", "GitObjects", "LinuxSystem"]),
-    tests("WorkerProtocolTests", ["WorkerProtocol", "GitObjects", "LinuxSystem"]),
-    tests("DicfuseTests", ["Dicfuse", "CacheProtocol", "GitObjects", "GitHashing", "LinuxSystem"]),
-    tests("MountWorkerTests", ["MountWorker", "WorkerProtocol", "CacheProtocol", "GitObjects", "LinuxSystem"]),
-    tests("SupervisionTests", ["Supervision", "WorkerProtocol", "CacheProtocol", "GitObjects", "LinuxSystem"]),
+    tests("WireFormatTests", ["WireFormat", "GitObjects", "LinuxSystem"]),
+    tests("CacheProtocolTests", ["CacheProtocol", "WireFormat", "GitObjects", "LinuxSystem"]),
+    tests("WorkerProtocolTests", ["WorkerProtocol", "WireFormat", "GitObjects", "LinuxSystem"]),
+    tests("DicfuseTests", ["Dicfuse", "WireFormat", "CacheProtocol", "GitObjects", "GitHashing", "LinuxSystem"]),
+    tests("MountWorkerTests", ["MountWorker", "WireFormat", "WorkerProtocol", "CacheProtocol", "GitObjects", "LinuxSystem"]),
+    tests("SupervisionTests", ["Supervision", "WireFormat", "WorkerProtocol", "CacheProtocol", "GitObjects", "LinuxSystem"]),
 ]
 
 var dependencies: [Package.Dependency] = []

@@ -1,6 +1,7 @@
 // What Swift cannot import itself: variadic system calls, function-like macros, and system calls that the C library has
 // no wrapper for. Every function answers as system calls do: -1 and errno, or the result.
 #pragma once
+#include "antares_atomic.h"
 #include "antares_file.h"
 #include "antares_mount.h"
 #include "antares_poll.h"

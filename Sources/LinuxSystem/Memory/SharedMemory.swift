@@ -18,11 +18,13 @@ public struct SharedMemory: ~Copyable, @unchecked Sendable {
         try self.init(mapping: file, size: size, writable: true)
     }
 
-    /// Maps a memfd that came from elsewhere, after checking that its size is sealed and at least `minimum` bytes (EPROTO if not).
+    /// Maps a memfd that came from elsewhere, after checking that its size is sealed and at least `minimum` bytes, and, for a
+    /// read-only mapping, that nobody can write to it any more (EPROTO if not).
     public init(received file: consuming OwnedFD, minimum: Int, writable: Bool) throws(SystemError) {
-        let seals = try check(ant_get_seals(file.raw), "fcntl(F_GET_SEALS)")
+        let seals = UInt32(try check(ant_get_seals(file.raw), "fcntl(F_GET_SEALS)"))
+        let needed = UInt32(ANT_SEAL_SHRINK) | (writable ? 0 : UInt32(ANT_SEAL_WRITE))
         let size = Int(try File.size(of: file.raw))
-        guard UInt32(seals) & UInt32(ANT_SEAL_SHRINK) != 0, size >= minimum else {
+        guard seals & needed == needed, size >= minimum else {
             throw SystemError(.protocolError, "mapping a received memfd", "", detail: "not sealed or too small")
         }
         try self.init(mapping: file, size: size, writable: writable)

@@ -1,0 +1,76 @@
+public import WireFormat
+
+/// What a worker is answered. A reply that carries a descriptor is sent with exactly one, every other with none.
+public enum WorkerReply: Hashable, Sendable {
+    case hello(version: UInt16)
+    /// A packed directory of at most `inlineDirectoryLimit` bytes.
+    case directory([UInt8])
+    /// A longer one: a sealed memfd of `size` bytes comes with the message.
+    case directoryFile(size: UInt64)
+    case stat(mode: UInt32, size: UInt64)
+    /// The whole contents, at most `inlineBlobLimit` bytes.
+    case blob([UInt8])
+    /// A read-only descriptor of the object file comes with the message; the file has exactly `size` bytes.
+    case blobFile(size: UInt64)
+
+    /// Bytes of a packed directory that travel inside the message.
+    public static let inlineDirectoryLimit = 60 * 1024
+    /// Bytes of a blob that travel inside the message; up to here that is cheaper than a descriptor.
+    public static let inlineBlobLimit = 32 * 1024
+
+    public var carriesDescriptor: Bool {
+        switch self {
+        case .directoryFile, .blobFile: true
+        default: false
+        }
+    }
+
+    private enum Form: UInt8 {
+        case inline = 0
+        case descriptor = 1
+    }
+
+    public func encode() -> WireWriter {
+        var writer = WireWriter()
+        switch self {
+        case .hello(let version):
+            writer.put(version)
+        case .directory(let bytes), .blob(let bytes):
+            writer.put(Form.inline.rawValue)
+            writer.put(raw: bytes)
+        case .directoryFile(let size), .blobFile(let size):
+            writer.put(Form.descriptor.rawValue)
+            writer.put(size)
+        case .stat(let mode, let size):
+            writer.put(mode)
+            writer.put(size)
+        }
+        return writer
+    }
+
+    public init(operation: CacheOperation, from reader: inout WireReader) throws(WireError) {
+        switch operation {
+        case .hello:
+            self = .hello(version: try reader.uint16())
+        case .directory:
+            let (bytes, size) = try Self.contents(&reader)
+            self = bytes.map { .directory($0) } ?? .directoryFile(size: size)
+        case .open:
+            let (bytes, size) = try Self.contents(&reader)
+            self = bytes.map { .blob($0) } ?? .blobFile(size: size)
+        case .stat:
+            self = .stat(mode: try reader.uint32(), size: try reader.uint64())
+        case .cancel, .pin, .attach, .status, .shutDown:
+            throw .invalid("reply to an operation that has none")
+        }
+        try reader.end()
+    }
+
+    private static func contents(_ reader: inout WireReader) throws(WireError) -> (bytes: [UInt8]?, size: UInt64) {
+        switch Form(rawValue: try reader.uint8()) {
+        case .inline: (reader.rest(), 0)
+        case .descriptor: (nil, try reader.uint64())
+        case nil: throw .invalid("form of contents")
+        }
+    }
+}
