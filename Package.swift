@@ -64,8 +64,12 @@ var targets: [Target] = [
     tests("CacheProtocolTests", ["CacheProtocol", "WireFormat", "GitObjects", "LinuxSystem"]),
     tests("WorkerProtocolTests", ["WorkerProtocol", "WireFormat", "GitObjects", "LinuxSystem"]),
     tests("DicfuseTests", ["Dicfuse", "WireFormat", "CacheProtocol", "GitObjects", "GitHashing", "LinuxSystem"]),
-    tests("MountWorkerTests", ["MountWorker", "WireFormat", "WorkerProtocol", "CacheProtocol", "GitObjects", "LinuxSystem"]),
-    tests("SupervisionTests", ["Supervision", "WireFormat", "WorkerProtocol", "CacheProtocol", "GitObjects", "LinuxSystem"]),
+    tests(
+        "MountWorkerTests",
+        ["MountWorker", "WireFormat", "WorkerProtocol", "CacheProtocol", "GitObjects", "LinuxSystem"]),
+    tests(
+        "SupervisionTests",
+        ["Supervision", "WireFormat", "WorkerProtocol", "CacheProtocol", "GitObjects", "LinuxSystem"]),
 ]
 
 var dependencies: [Package.Dependency] = []

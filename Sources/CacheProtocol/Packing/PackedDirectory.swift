@@ -1,4 +1,4 @@
-public import GitObjects
+import GitObjects
 public import LinuxSystem
 
 /// A directory as it is stored and sent: entries sorted by the bytes of their names, one lookup is one binary search.

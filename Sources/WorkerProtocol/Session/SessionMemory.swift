@@ -66,8 +66,8 @@ public final class SessionMemory: Sendable {
         guard memory.base.load(as: UInt64.self) == Self.magic,
             memory.base.load(fromByteOffset: 8, as: UInt32.self) == Self.version
         else { throw SystemError(.protocolError, "mapping a session memory", "", detail: "wrong magic or version") }
-        self.memory = memory
         blockCapacity = (memory.size - Self.tableOffset) / DirectoryBlock.size
+        self.memory = memory
         guard blockCount <= blockCapacity, (try? decodeParameters()) != nil else {
             throw SystemError(.protocolError, "mapping a session memory", "", detail: "inconsistent")
         }
