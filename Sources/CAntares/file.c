@@ -85,3 +85,12 @@ int ant_renameat2(int olddir, const char *oldpath, int newdir, const char *newpa
 {
 	return renameat2(olddir, oldpath, newdir, newpath, flags);
 }
+
+int ant_pipe(int ends[2], int size)
+{
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -1;
+	if (size > 0)
+		(void)fcntl(ends[1], F_SETPIPE_SZ, size);
+	return 0;
+}

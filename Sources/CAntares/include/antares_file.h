@@ -34,4 +34,6 @@ int ant_get_seals(int fd);
 int ant_try_lock(int fd);
 /// eventfd(2), close-on-exec; `semaphore` makes each read take one.
 int ant_eventfd(int nonblocking, int semaphore);
+/// pipe2(2), close-on-exec; asks for `size` bytes of buffer (F_SETPIPE_SZ), and makes do with less.
+int ant_pipe(int ends[2], int size);
 int ant_renameat2(int olddir, const char *oldpath, int newdir, const char *newpath, unsigned flags);
