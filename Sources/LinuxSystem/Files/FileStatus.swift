@@ -1,0 +1,30 @@
+import CAntares
+import Glibc
+
+/// What stat(2) says of a file.
+public struct FileStatus: Sendable {
+    /// Which file it is: no two files of a machine have the same at one time.
+    public struct Identity: Hashable, Sendable {
+        public let device: UInt64
+        public let inode: UInt64
+    }
+
+    public let identity: Identity
+    /// Type and permissions, as st_mode.
+    public let mode: UInt32
+    public let uid: UInt32
+    public let gid: UInt32
+    /// Bytes.
+    public let size: UInt64
+
+    /// Follows symbolic links.
+    public init(of path: String) throws(SystemError) {
+        var status = stat()
+        try check(stat(path, &status), "stat", path)
+        identity = Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+        mode = status.st_mode
+        uid = status.st_uid
+        gid = status.st_gid
+        size = UInt64(status.st_size)
+    }
+}
