@@ -1,0 +1,80 @@
+import Hummingbird
+
+/// What a request path asks for. Routes of the published API that are not served fall under `unknown`, as they do there.
+enum Route: Hashable, Sendable {
+    case root
+    case metrics
+    case contentHash
+    case dirHash
+    case tree
+    case latestCommit
+    case fileTree
+    case blob(id: [UInt8])
+    case capabilities
+    case commit(name: [UInt8])
+    case treeObject(id: [UInt8])
+    case trees
+    case blobs
+    case unknown
+
+    /// - Parameter extensions: Whether the routes under `/antares` exist.
+    init(_ target: RequestTarget, extensions: Bool) {
+        switch target.path {
+        case "", "/": self = .root
+        case "/metrics": self = .metrics
+        case "/api/v1/tree/content-hash": self = .contentHash
+        case "/api/v1/tree/dir-hash": self = .dirHash
+        case "/api/v1/tree": self = .tree
+        case "/api/v1/latest-commit": self = .latestCommit
+        case "/api/v1/file/tree": self = .fileTree
+        case "/antares/v1/capabilities" where extensions: self = .capabilities
+        case "/antares/v1/trees" where extensions: self = .trees
+        case "/antares/v1/blobs" where extensions: self = .blobs
+        default:
+            if let id = target.remainder(after: "/api/v1/file/blob/") {
+                self = .blob(id: id)
+            } else if extensions, let name = target.remainder(after: "/antares/v1/commits/") {
+                self = .commit(name: name)
+            } else if extensions, let id = target.remainder(after: "/antares/v1/trees/") {
+                self = .treeObject(id: id)
+            } else {
+                self = .unknown
+            }
+        }
+    }
+
+    /// For counters: without what varies.
+    var label: String {
+        switch self {
+        case .root: "/"
+        case .metrics: "/metrics"
+        case .contentHash: "/api/v1/tree/content-hash"
+        case .dirHash: "/api/v1/tree/dir-hash"
+        case .tree: "/api/v1/tree"
+        case .latestCommit: "/api/v1/latest-commit"
+        case .fileTree: "/api/v1/file/tree"
+        case .blob: "/api/v1/file/blob"
+        case .capabilities: "/antares/v1/capabilities"
+        case .commit: "/antares/v1/commits"
+        case .treeObject: "/antares/v1/trees/id"
+        case .trees: "/antares/v1/trees"
+        case .blobs: "/antares/v1/blobs"
+        case .unknown: "unknown"
+        }
+    }
+
+    var methods: [HTTPRequest.Method] {
+        switch self {
+        case .trees, .blobs: [.post]
+        default: [.get, .head]
+        }
+    }
+
+    /// Whether failures are told in the envelope of the published API.
+    var usesEnvelope: Bool {
+        switch self {
+        case .contentHash, .dirHash, .tree, .latestCommit, .fileTree, .blob: true
+        default: false
+        }
+    }
+}

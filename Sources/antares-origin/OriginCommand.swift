@@ -1,0 +1,119 @@
+import ArgumentParser
+import Glibc
+import LinuxSystem
+import Logging
+import OriginServer
+
+/// What the project's programs end with.
+enum ExitCode {
+    static let `internal`: Int32 = 1
+    static let usage: Int32 = 2
+    static let bind: Int32 = 4
+}
+
+enum Terminal {
+    static func write(_ text: String, to fd: Int32 = 2) {
+        Array((text.hasSuffix("\n") ? text : text + "\n").utf8).withUnsafeBytes { bytes in
+            _ = try? File.write(fd, bytes)
+        }
+    }
+}
+
+struct OriginCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "antares-origin",
+        abstract: "Serves a Git repository, read-only, over the Mega HTTP API.",
+        discussion: """
+            Says `listening on http://HOST:PORT` on standard error once it serves. SIGTERM and SIGINT end it.
+            Exit codes: 0 ended by a signal, 1 internal, 2 usage or repository or git unusable, 4 cannot listen.
+            """)
+
+    @Option(help: "A bare repository, a work tree or a .git directory.")
+    var repo: String
+
+    @Option(help: "Address to listen on; port 0 lets the kernel choose.")
+    var listen: ListenAddress
+
+    @Flag(help: "Behave as a published Mega server does: no extensions, ranges or caching.")
+    var strictMega = false
+
+    @Option(help: "The git program to use instead of the one in PATH.")
+    var git: String?
+
+    /// Serves until a signal comes; does not return.
+    func serve() -> Never {
+        let signals: Signals
+        do {
+            // Before any thread starts, so that all have them blocked.
+            signals = try Signals([SIGTERM, SIGINT])
+        } catch {
+            fail(ExitCode.internal, "\(error)")
+        }
+        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "antares-origin")
+        logger.logLevel = .warning
+
+        let origin: Origin
+        do {
+            origin = try Origin(
+                OriginConfiguration(
+                    repository: self.repo, host: self.listen.host, port: self.listen.port, strictMega: self.strictMega,
+                    git: self.git),
+                logger: logger)
+        } catch {
+            fail(error.code == .gitFailed ? ExitCode.internal : ExitCode.usage, "\(error)")
+        }
+
+        let address = self.listen
+        Task.detached {
+            do throws(OriginError) {
+                try await origin.run { port in
+                    Terminal.write("listening on http://\(address.text(port: port))")
+                }
+            } catch {
+                fail(ExitCode.bind, "\(error)")
+            }
+        }
+        waitForSignal(signals)
+        // Nothing here has to be saved, and git ends when its input does: an orderly end would only wait for slow clients.
+        Glibc.exit(0)
+    }
+}
+
+private func waitForSignal(_ signals: borrowing Signals) {
+    while true {
+        var polled = pollfd(fd: signals.raw, events: Int16(POLLIN), revents: 0)
+        _ = poll(&polled, 1, -1)
+        if let signal = try? signals.next(), signal > 0 { return }
+    }
+}
+
+private func fail(_ code: Int32, _ message: String) -> Never {
+    Terminal.write("antares-origin: \(message)")
+    exit(code)
+}
+
+/// `HOST:PORT`; an IPv6 address stands in brackets.
+struct ListenAddress: ExpressibleByArgument {
+    let host: String
+    let port: Int
+
+    init?(argument: String) {
+        guard let colon = argument.lastIndex(of: ":"), let port = Int(argument[argument.index(after: colon)...]),
+            (0...65535).contains(port)
+        else { return nil }
+        var host = argument[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = host.dropFirst().dropLast()
+        } else if host.contains(":") {
+            return nil
+        }
+        guard !host.isEmpty else { return nil }
+        self.host = String(host)
+        self.port = port
+    }
+
+    func text(port: Int) -> String {
+        self.host.contains(":") ? "[\(self.host)]:\(port)" : "\(self.host):\(port)"
+    }
+}
