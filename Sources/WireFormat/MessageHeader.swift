@@ -1,6 +1,5 @@
 public import LinuxSystem
 
-
 /// The head of every message between our processes: 24 bytes, little endian.
 ///
 ///     offset  size  field

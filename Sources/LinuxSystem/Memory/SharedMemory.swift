@@ -45,6 +45,17 @@ public struct SharedMemory: ~Copyable, @unchecked Sendable {
 
     private static let sizeSeals = UInt32(ANT_SEAL_SHRINK | ANT_SEAL_GROW | ANT_SEAL_SEAL)
 
+    public static func sealedFile(name: String, _ bytes: [UInt8]) throws(SystemError) -> OwnedFD {
+        let result: Result<Int32, SystemError> = bytes.withUnsafeBytes { buffer in
+            do throws(SystemError) {
+                return .success(try sealedFile(name: name, buffer).take())
+            } catch {
+                return .failure(error)
+            }
+        }
+        return OwnedFD(taking: try result.get())
+    }
+
     /// A read-only memfd with these contents, sealed against every change: for passing a large value to another process.
     public static func sealedFile(name: String, _ bytes: UnsafeRawBufferPointer) throws(SystemError) -> OwnedFD {
         let file = OwnedFD(taking: try check(ant_memfd(name), "memfd_create", name))

@@ -27,9 +27,9 @@ public enum Mounts {
         try check(ant_set_propagation(path, flag), "mount(MS_SHARED)", path)
     }
 
-    /// Whether `path` is the root of a mount; follows no link at the last component.
-    public static func isMountPoint(_ path: String) throws(SystemError) -> Bool {
-        let canonical = try MountTable.current()
-        return canonical.contains { $0.mountPoint == path }
+    /// The mount that is on top at `path`. Asks no filesystem to look at its server (O_PATH, AT_STATX_DONT_SYNC).
+    public static func top(_ path: String) throws(SystemError) -> MountIdentity {
+        let place = try File.open(path, Directory.pathOnly | O_NOFOLLOW)
+        return try MountIdentity(of: place.raw)
     }
 }

@@ -1,0 +1,182 @@
+import CacheProtocol
+import Glibc
+import LinuxSystem
+import WireFormat
+
+/// The cache owner process: starts it, asks it, and starts it again when it ends. Workers live on meanwhile.
+actor CacheOwner {
+    private let configuration: SupervisorConfiguration
+    private let program: String
+    private let user: Accounts.User
+    private let loop: ChannelLoop
+    private let monitor: ExitMonitor
+    private let log: any SupervisorLog
+    private let onRestart: @Sendable () -> Void
+    private var process: ChildProcess?
+    private var channel: ControlChannel?
+    private var backoff = RestartBackoff()
+    private var stopping = false
+
+    static let startTimeout: Duration = .seconds(10)
+    static let stopTimeout: Duration = .seconds(5)
+    static let openFileLimit: UInt64 = 65536
+
+    init(
+        configuration: SupervisorConfiguration, program: String, user: Accounts.User, loop: ChannelLoop,
+        monitor: ExitMonitor, log: any SupervisorLog, onRestart: @escaping @Sendable () -> Void
+    ) {
+        self.configuration = configuration
+        self.program = program
+        self.user = user
+        self.loop = loop
+        self.monitor = monitor
+        self.log = log
+        self.onRestart = onRestart
+    }
+
+    var pid: Int32? {
+        process?.pid
+    }
+
+    /// Starts the process and waits until it answers.
+    func start() async throws(SupervisorError) {
+        do throws(SystemError) {
+            try launch()
+        } catch {
+            throw SupervisorError(.internalError, "cannot start the cache owner \(program): \(error)")
+        }
+        do throws(SupervisorError) {
+            _ = try await ask(.status, deadline: .after(Self.startTimeout))
+        } catch {
+            process?.signal(SIGKILL)
+            throw SupervisorError(
+                .internalError, "the cache owner does not start; its message is above, in the log",
+                cause: error.description)
+        }
+    }
+
+    /// Ends the process, after it has written what it has to write.
+    func stop() async {
+        stopping = true
+        guard let process else { return }
+        _ = try? await ask(.shutDown, deadline: .after(Self.stopTimeout))
+        let deadline = Deadline.after(Self.stopTimeout)
+        let ended = try? await BlockingThreads(count: 1, name: "cache-end").run { process.waitForEnd(until: deadline) }
+        if ended != true { process.signal(SIGKILL) }
+        channel?.close("the supervisor is stopping")
+        try? File.remove(socketPath)
+    }
+
+    /// Resolves a revision and a path. Throws the reason in the client's terms.
+    func pin(
+        origin: String, revision: String, path: String, deadline: Deadline
+    ) async throws(SupervisorError) -> PinnedSnapshot {
+        let request = ControlRequest.pin(origin: origin, revision: revision, path: Array(path.utf8))
+        guard case .pinned(let snapshot) = try await ask(request, deadline: deadline) else {
+            throw SupervisorError(.internalError, "the cache owner answered something else")
+        }
+        return snapshot
+    }
+
+    /// A socket on which a worker can ask for objects of `origin`.
+    func attach(mount: MountID, origin: String) async throws(SupervisorError) -> MessageSocket {
+        let (workerEnd, ownerEnd): (MessageSocket, MessageSocket)
+        do throws(SystemError) {
+            (workerEnd, ownerEnd) = try MessageSocket.pair()
+        } catch {
+            throw SupervisorError(.internalError, "cannot make a socket pair: \(error)")
+        }
+        _ = try await ask(
+            .attach(mount: mount.rawValue, origin: origin), fds: [ownerEnd.raw], deadline: .after(Self.startTimeout))
+        return workerEnd
+    }
+
+    // MARK: The process
+
+    private var socketPath: String {
+        configuration.runDirectory + "/cache.sock"
+    }
+
+    private func launch() throws(SystemError) {
+        try File.remove(socketPath)
+        let listener = try MessageSocket.listen(socketPath)
+        let settings = try SharedMemory.sealedFile(
+            name: "antares-cache-configuration", CacheOwnerConfiguration(configuration).json())
+        var spec = ProcessSpec(path: program, fds: [nil, nil, 2, listener.raw, settings.raw])
+        spec.uid = user.uid
+        spec.gid = user.gid
+        spec.openFileLimit = Self.openFileLimit
+        let channel = try ControlChannel(MessageSocket(try MessageSocket.connect(socketPath)), loop: loop)
+        let process = try ChildProcess.spawn(spec)
+        self.channel = channel
+        self.process = process
+        Task {
+            let status = await self.monitor.end(of: process)
+            await self.ended(process, status)
+        }
+    }
+
+    private func ended(_ ended: ChildProcess, _ status: ExitStatus) async {
+        guard process === ended else { return }
+        channel?.close("the cache owner ended with \(status)")
+        process = nil
+        channel = nil
+        while !stopping, process == nil {
+            let delay = backoff.next(at: .now)
+            log.log(.error, "cache owner ended", [("status", "\(status)"), ("restart_in", "\(delay)")])
+            try? await Task.sleep(for: delay)
+            do {
+                if !stopping { try launch() }
+            } catch {
+                log.log(.error, "cannot start the cache owner", [("error", "\(error)")])
+            }
+        }
+        if !stopping { onRestart() }
+    }
+
+    private func ask(
+        _ request: ControlRequest, fds: [Int32] = [], deadline: Deadline
+    ) async throws(SupervisorError) -> ControlReply {
+        guard let channel else {
+            throw SupervisorError(.internalError, "the cache owner is being restarted; try again")
+        }
+        do throws(ControlChannel.Failure) {
+            var reader = try await channel.request(
+                request.operation.rawValue, request.encode(), fds: fds, deadline: deadline)
+            do throws(WireError) {
+                return try ControlReply(operation: request.operation, from: &reader)
+            } catch {
+                throw ControlChannel.Failure.closed("malformed reply: \(error)")
+            }
+        } catch {
+            throw Self.explain(error, request)
+        }
+    }
+
+    private static func explain(_ failure: ControlChannel.Failure, _ request: ControlRequest) -> SupervisorError {
+        switch failure {
+        case .refused(var reader):
+            guard let error = try? CacheError(from: &reader) else {
+                return SupervisorError(.internalError, "the cache owner refused without a reason")
+            }
+            return SupervisorError(code(of: error.code), error.message)
+        case .timedOut:
+            return SupervisorError(.timedOut, "the cache owner did not answer \(request.operation) in time")
+        case .closed(let reason):
+            return SupervisorError(.internalError, "the cache owner is gone (\(reason)); it is restarted, try again")
+        }
+    }
+
+    /// The one mapping from the cache's errors to the API's.
+    static func code(of code: CacheError.Code) -> SupervisorError.Code {
+        switch code {
+        case .notFound, .notADirectory: .pathNotFound
+        case .unknownRevision: .revisionNotFound
+        case .unknownOrigin, .invalidRequest: .invalidRequest
+        case .unreachable, .unauthorized, .overloaded: .originUnreachable
+        case .timedOut: .timedOut
+        case .corrupt, .refused: .originCorrupt
+        case .storage, .cancelled, .internalFailure: .internalError
+        }
+    }
+}

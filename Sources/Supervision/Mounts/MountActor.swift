@@ -1,0 +1,333 @@
+import CacheProtocol
+import GitObjects
+import Glibc
+import LinuxSystem
+import WorkerProtocol
+
+/// One mount: owns its resources and carries out what the `MountMachine` decides.
+actor MountActor {
+    let id: MountID
+    let request: MountRequest
+    let origin: String
+    let mountpoint: Mountpoint
+    private let owner: Accounts.User
+    private let environment: MountEnvironment
+    private let createdAt = WallClock.milliseconds
+    private let requestedAt = Deadline.now
+    private var lastSeen = WallClock.milliseconds
+    private var readyAfter: Double?
+
+    private var machine = MountMachine()
+    private var snapshot: PinnedSnapshot?
+    private var probeName = ""
+    private var lower: LowerMount?
+    private var custody: Custody?
+    private var worker: WorkerProcess?
+    private var attached: MountStack.Attached?
+    private var lastUnmountRung = MountMachine.Rung.plain
+
+    private var readyWaiters: [CheckedContinuation<SupervisorError?, Never>] = []
+    private var goneWaiters: [CheckedContinuation<SupervisorError?, Never>] = []
+
+    init(
+        id: MountID, request: MountRequest, origin: String, mountpoint: Mountpoint, owner: Accounts.User,
+        environment: MountEnvironment
+    ) {
+        self.id = id
+        self.request = request
+        self.origin = origin
+        self.mountpoint = mountpoint
+        self.owner = owner
+        self.environment = environment
+    }
+
+    private nonisolated var stack: MountStack {
+        MountStack(uppers: environment.uppers, id: id, mountpoint: mountpoint, owner: owner)
+    }
+
+    // MARK: What clients ask
+
+    /// Starts to make the mount, if nobody has, and waits until it is ready.
+    func ready() async throws(SupervisorError) {
+        lastSeen = WallClock.milliseconds
+        switch machine.phase {
+        case .ready: return
+        case .unmounting, .cleaning(.unmounted), .gone(.unmounted):
+            throw SupervisorError(.conflict, "mount \(id) is being unmounted; ask again when it is gone")
+        case .gone(.failed(let error)): throw error
+        case .created, .pinning, .connecting, .starting, .stacking, .cleaning(.failed): break
+        }
+        let error = await withCheckedContinuation { continuation in
+            readyWaiters.append(continuation)
+            handle(.start)
+        }
+        if let error { throw error }
+    }
+
+    /// Ends the mount and waits until nothing is left of it.
+    func unmount() async throws(SupervisorError) {
+        lastSeen = WallClock.milliseconds
+        if case .gone = machine.phase { return }
+        let error = await withCheckedContinuation { continuation in
+            goneWaiters.append(continuation)
+            handle(.unmountRequested)
+        }
+        if let error { throw error }
+    }
+
+    func cacheRestarted() {
+        handle(.cacheRestarted)
+    }
+
+    /// Answers from memory and /proc; never touches the mount and does not wait for its worker.
+    func status() -> MountStatus {
+        var shown: MountStatus.Worker?
+        if let worker, !worker.hasEnded {
+            shown = MountStatus.Worker(
+                pid: worker.pid, restarts: machine.restarts, lastRestartCause: machine.lastRestartCause,
+                memoryBytes: ProcessMemory.privateBytes(of: worker.pid), waiting: custody?.waiting,
+                served: custody?.memory.value(.served) ?? 0)
+        }
+        return MountStatus(
+            id: id, request: request, state: machine.state, mountpoint: mountpoint.path, upper: stack.upper.upperPath,
+            commit: snapshot?.commit.hex, origin: origin, createdAt: createdAt, lastSeen: lastSeen,
+            readyAfter: readyAfter, worker: shown)
+    }
+
+    // MARK: Carrying out
+
+    private func handle(_ event: MountMachine.Event) {
+        for action in machine.handle(event, at: .now) { perform(action) }
+    }
+
+    private func perform(_ action: MountMachine.Action) {
+        switch action {
+        case .pin: pin()
+        case .connect: connect()
+        case .startWorker: startWorker()
+        case .scheduleRestart(let delay): after(delay, .restartDue)
+        case .buildStack: buildStack()
+        case .unmount(let rung): unmount(rung)
+        case .abortConnection: abortConnection()
+        case .reconnectCache: reconnectCache()
+        case .endWorkerAndCleanUp: endWorkerAndCleanUp()
+        case .publish(let state): publish(state)
+        case .answerReady(let error): answer(&readyWaiters, error)
+        case .answerGone(let error): answer(&goneWaiters, error)
+        }
+    }
+
+    private func pin() {
+        Task {
+            do throws(SupervisorError) {
+                let deadline = Deadline.after(self.environment.configuration.requestTimeout)
+                self.snapshot = try await self.environment.cache.pin(
+                    origin: self.origin, revision: self.request.revision ?? "", path: self.request.path,
+                    deadline: deadline)
+                self.after(MountEnvironment.provisioningTimeout, .deadlinePassed)
+                self.handle(.pinned)
+            } catch {
+                self.handle(.failed(error))
+            }
+        }
+    }
+
+    private func connect() {
+        guard let snapshot else { return handle(.failed(Self.defect("no snapshot"))) }
+        probeName = ".antares-probe-\(MountID.random())"
+        let parameters = SessionParameters(
+            root: snapshot.root, time: snapshot.commitTime, uid: owner.uid, gid: owner.gid, probeName: probeName,
+            requestTimeout: environment.configuration.requestTimeout.nanoseconds,
+            minimumRate: environment.configuration.minimumRate)
+        Task {
+            do throws(SystemError) {
+                let lower = try await self.environment.mountThreads.run { () throws(SystemError) in
+                    try LowerMount.connect(parameters)
+                }
+                self.lower = lower
+                self.custody = lower.custody
+                self.handle(.connected)
+            } catch {
+                self.handle(.failed(SupervisorError(.mountFailed, "cannot open a FUSE connection: \(error)")))
+            }
+        }
+    }
+
+    private func startWorker() {
+        guard let custody else { return handle(.workerFailed("there is no connection")) }
+        Task {
+            do {
+                let worker = try await self.environment.spares.take()
+                self.worker = worker
+                let cache = try await self.environment.cache.attach(mount: self.id, origin: self.origin)
+                try await worker.assume(
+                    mount: self.id, fuse: custody.raw, session: custody.memory.fd.raw, cache: cache,
+                    deadline: .after(MountEnvironment.takeoverTimeout))
+                self.handle(.workerServing)
+                worker.onEnd { status in Task { await self.workerEnded(worker, status) } }
+            } catch {
+                self.workerRefused("\(error)")
+            }
+        }
+    }
+
+    private func workerRefused(_ reason: String) {
+        // It may hold the connection: it must be gone before the next one reads.
+        worker?.signal(SIGKILL)
+        worker = nil
+        log(.warning, "a worker could not take over", [("reason", reason)])
+        handle(.workerFailed(reason))
+    }
+
+    private func workerEnded(_ ended: WorkerProcess, _ status: ExitStatus) {
+        guard worker === ended else { return }
+        worker = nil
+        // A worker leaves by itself when its connection has ended, which is how an unmount looks from there.
+        if custody?.isConnected == true {
+            log(.warning, "worker ended", [("pid", "\(ended.pid)"), ("status", "\(status)")])
+        }
+        handle(.workerEnded(status))
+    }
+
+    private func buildStack() {
+        guard let lower else { return handle(.failed(Self.defect("no lower"))) }
+        let (stack, probeName) = (stack, probeName)
+        Task {
+            do throws(SystemError) {
+                let attached = try await self.environment.mountThreads.run { () throws(SystemError) in
+                    try stack.build(on: lower, probeName: probeName)
+                }
+                self.attached = attached
+                // The overlay has its own clone of the lower now; ours would keep the connection alive after an unmount.
+                self.lower = nil
+                self.handle(.stacked)
+            } catch {
+                self.handle(.failed(Self.stackFailure(error, at: self.mountpoint.path)))
+            }
+        }
+    }
+
+    private func unmount(_ rung: MountMachine.Rung) {
+        guard let attached, let custody else { return handle(.unmountFailed(Self.defect("nothing is attached"))) }
+        lastUnmountRung = rung
+        let stack = stack
+        let deadline = Deadline.after(environment.configuration.unmountTimeout - .milliseconds(1000))
+        Task {
+            do throws(SystemError) {
+                let done = try await self.environment.unmountThreads.run { () throws(SystemError) in
+                    switch rung {
+                    case .plain: return try stack.unmountPlainly(attached.identity, until: deadline)
+                    case .forced:
+                        try stack.unmountByForce(attached.identity, custody)
+                        return true
+                    }
+                }
+                self.handle(done ? .unmounted : .stillBusy)
+            } catch {
+                self.handle(.unmountFailed(SupervisorError(.mountFailed, "cannot unmount: \(error)")))
+            }
+        }
+    }
+
+    private func abortConnection() {
+        guard let custody else { return }
+        do {
+            try custody.abort()
+        } catch {
+            log(.error, "cannot abort the FUSE connection", [("error", error.description)])
+        }
+    }
+
+    private func reconnectCache() {
+        guard let worker else { return }
+        Task {
+            do {
+                let cache = try await self.environment.cache.attach(mount: self.id, origin: self.origin)
+                try await worker.reconnectCache(cache, deadline: .after(MountEnvironment.takeoverTimeout))
+            } catch {
+                self.log(.warning, "cannot reconnect the worker to the cache", [("error", "\(error)")])
+            }
+        }
+    }
+
+    private func endWorkerAndCleanUp() {
+        let (stack, made) = (stack, attached?.made)
+        let pinnedElsewhere = attached != nil && custody?.isConnected == true && lastUnmountRung == .plain
+        lower = nil
+        attached = nil
+        Task {
+            if pinnedElsewhere {
+                // Unmounted here, yet alive: a copy of it is mounted in another namespace, or a file of it is open by a detached mount.
+                self.log(
+                    .warning,
+                    "the mount is still in use elsewhere (another mount namespace?); its connection is aborted", [])
+                self.abortConnection()
+            }
+            await self.endWorker()
+            do throws(SystemError) {
+                if let made {
+                    try await self.environment.unmountThreads.run { () throws(SystemError) in try stack.cleanUp(made) }
+                }
+            } catch {
+                self.log(.error, "cannot clean up after a mount", [("error", error.description)])
+            }
+            self.custody = nil
+            self.handle(.cleaned)
+        }
+    }
+
+    private func endWorker() async {
+        guard let worker else { return }
+        let deadline = Deadline.after(MountEnvironment.workerExitTimeout)
+        let left = await environment.unmountThreads.run { worker.process.waitForEnd(until: deadline) }
+        if !left { worker.signal(SIGKILL) }
+        self.worker = nil
+    }
+
+    // MARK: Telling
+
+    private func publish(_ state: MountState) {
+        lastSeen = WallClock.milliseconds
+        if state == .ready, readyAfter == nil {
+            readyAfter = Double(Deadline.now.nanoseconds - requestedAt.nanoseconds) / 1e6
+        }
+        var fields = [("state", state.name)]
+        if let reason = state.reason { fields.append(("reason", reason)) }
+        if state == .ready, let readyAfter { fields.append(("ready_after_ms", "\(readyAfter)")) }
+        log(state.reason == nil ? .info : .error, "mount", fields)
+    }
+
+    private func log(_ level: LogLevel, _ message: String, _ fields: [(String, String)]) {
+        environment.log.log(level, message, [("mount", id.rawValue), ("job", request.jobID ?? "-")] + fields)
+    }
+
+    private func answer(_ waiters: inout [CheckedContinuation<SupervisorError?, Never>], _ error: SupervisorError?) {
+        let waiting = waiters
+        waiters = []
+        for waiter in waiting { waiter.resume(returning: error) }
+    }
+
+    private func after(_ delay: Duration, _ event: MountMachine.Event) {
+        Task {
+            try? await Task.sleep(for: delay)
+            self.handle(event)
+        }
+    }
+
+    private static func defect(_ what: String) -> SupervisorError {
+        SupervisorError(.internalError, "a defect of the supervisor: \(what)")
+    }
+
+    private static func stackFailure(_ error: SystemError, at path: String) -> SupervisorError {
+        switch error.errno {
+        case .notEmpty:
+            SupervisorError(.conflict, "the mountpoint \(path) is not empty", cause: error.description)
+        case .crossDevice, .tooManyLinks, .notADirectory:
+            SupervisorError(
+                .invalidRequest, "the mountpoint \(path) leads through a link, a file or another mount",
+                cause: error.description)
+        default:
+            SupervisorError(.mountFailed, "cannot make the mount: \(error)", cause: nil)
+        }
+    }
+}

@@ -1,0 +1,42 @@
+import Glibc
+import LinuxSystem
+
+/// The directory under which mounts appear: a small tmpfs of its own, so that nothing of it survives a reboot, and shared, so that mounts
+/// made in it later reach the mount namespaces that were cloned from ours (mount_namespaces(7)).
+struct MountRoot: Sendable {
+    let path: String
+
+    /// Mounts the tmpfs unless `path` is one of ours already. Throws EBUSY if something else is mounted there.
+    static func prepare(_ path: String) throws(SystemError) -> MountRoot {
+        try Directory.create(path, mode: 0o755)
+        if let top = try MountTable.current().last(where: { $0.mountPoint == path }) {
+            guard top.type == "tmpfs", top.source == source else {
+                throw SystemError(.busy, "mount", path, detail: "\(top.type) of \(top.source) is mounted there")
+            }
+            return MountRoot(path: path)
+        }
+        let context = try FilesystemContext("tmpfs")
+        try context.set("source", source)
+        try context.set("mode", "0755")
+        try context.set("size", "16m")
+        try context.create()
+        let mount = try context.mount([.noSetuid, .noDevices])
+        let target = try Directory.open(path)
+        try mount.attach(at: target.raw)
+        try Mounts.setPropagation(path, .shared)
+        return MountRoot(path: path)
+    }
+
+    /// Unmounts it; a mount still in it keeps it (EBUSY).
+    func remove() throws(SystemError) {
+        try Mounts.unmount(path)
+        rmdir(path)
+    }
+
+    /// Mounts that lie in it: after a start, what an earlier supervisor left.
+    func leftovers() throws(SystemError) -> [MountTable.Entry] {
+        try MountTable.current().filter { $0.mountPoint.hasPrefix(path + "/") }
+    }
+
+    private static let source = "antares-mounts"
+}

@@ -1,0 +1,75 @@
+import Glibc
+import LinuxSystem
+
+/// Workers that are started ahead, so that a mount or a takeover does not wait for one to start.
+actor SparePool {
+    private let launcher: WorkerLauncher
+    private let target: Int
+    private let log: any SupervisorLog
+    private var spares: [WorkerProcess] = []
+    private var backoff = RestartBackoff()
+    private var refilling = false
+    private var stopped = false
+
+    init(launcher: WorkerLauncher, target: Int, log: any SupervisorLog) {
+        self.launcher = launcher
+        self.target = target
+        self.log = log
+    }
+
+    var count: Int {
+        spares.count
+    }
+
+    /// A worker that waits for a connection: a spare if there is one, else a new process.
+    func take() throws(WorkerFailure) -> WorkerProcess {
+        defer { refill() }
+        while let spare = spares.popLast() {
+            if !spare.hasEnded { return spare }
+        }
+        return try launcher.launch()
+    }
+
+    /// Starts what is missing, one after another, apart from the caller.
+    func refill() {
+        guard !refilling, !stopped, spares.count < target else { return }
+        refilling = true
+        Task { self.refillNow() }
+    }
+
+    /// Ends the spares; none is started any more.
+    func stop() {
+        stopped = true
+        for spare in spares { spare.signal(SIGKILL) }
+        spares = []
+    }
+
+    private func refillNow() {
+        refilling = false
+        do {
+            while spares.count < target, !stopped {
+                let spare = try launcher.launch()
+                spares.append(spare)
+                spare.onEnd { status in Task { await self.ended(spare, status) } }
+            }
+        } catch {
+            retryLater(error.description)
+        }
+    }
+
+    private func ended(_ spare: WorkerProcess, _ status: ExitStatus) {
+        guard let index = spares.firstIndex(where: { $0 === spare }) else { return }
+        spares.remove(at: index)
+        if !stopped { retryLater("a spare ended with \(status)") }
+    }
+
+    /// A program that cannot start must not become a fork storm.
+    private func retryLater(_ reason: String) {
+        let delay = backoff.next(at: .now)
+        log.log(.warning, "spare worker lost", [("reason", reason), ("retry_in", "\(delay)")])
+        Task {
+            try? await Task.sleep(for: delay)
+            self.refill()
+        }
+    }
+}

@@ -1,0 +1,41 @@
+import LinuxSystem
+
+/// Starts worker processes. Each gets a listening control socket that was made for it in the run directory, so that a later supervisor
+/// can connect to it, and nothing else.
+struct WorkerLauncher: Sendable {
+    /// Receive and reply buffers of all its threads, locked in memory.
+    static let memoryLockLimit: UInt64 = 32 << 20
+    static let openFileLimit: UInt64 = 4096
+
+    let program: String
+    let user: Accounts.User
+    let socketDirectory: String
+    let loop: ChannelLoop
+    let monitor: ExitMonitor
+
+    /// Starts a spare worker, which waits for a connection to take over.
+    func launch() throws(WorkerFailure) -> WorkerProcess {
+        do throws(SystemError) {
+            let path = socketDirectory + "/" + String(UInt64.random(in: 0 ... .max), radix: 36) + ".sock"
+            let listener = try MessageSocket.listen(path, backlog: 4)
+            do throws(SystemError) {
+                var spec = ProcessSpec(path: program, fds: [nil, nil, 2, listener.raw])
+                spec.uid = user.uid
+                spec.gid = user.gid
+                spec.memoryLockLimit = Self.memoryLockLimit
+                spec.openFileLimit = Self.openFileLimit
+                // The backlog takes the connection, so there is no race with the worker's start.
+                let channel = try ControlChannel(MessageSocket(try MessageSocket.connect(path)), loop: loop)
+                let worker = WorkerProcess(
+                    process: try ChildProcess.spawn(spec), channel: channel, socketPath: path)
+                worker.watch(with: monitor)
+                return worker
+            } catch {
+                try? File.remove(path)
+                throw error
+            }
+        } catch {
+            throw WorkerFailure(pid: nil, reason: error.description)
+        }
+    }
+}

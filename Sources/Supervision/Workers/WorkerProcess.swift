@@ -1,0 +1,110 @@
+import Glibc
+import LinuxSystem
+import WireFormat
+import WorkerProtocol
+
+/// A running worker: its process, its control socket, and whom to tell when it ends.
+final class WorkerProcess: Sendable {
+    private struct End {
+        var status: ExitStatus?
+        var observer: (@Sendable (ExitStatus) -> Void)?
+    }
+
+    let process: ChildProcess
+    private let channel: ControlChannel
+    private let socketPath: String
+    private let end = Guarded(End())
+
+    init(process: ChildProcess, channel: ControlChannel, socketPath: String) {
+        self.process = process
+        self.channel = channel
+        self.socketPath = socketPath
+    }
+
+    var pid: Int32 {
+        process.pid
+    }
+
+    /// Starts to watch for the process's end. Call once.
+    func watch(with monitor: ExitMonitor) {
+        Task.detached { [self] in
+            let status = await monitor.end(of: process)
+            channel.close("the worker ended")
+            try? File.remove(socketPath)
+            let observer = end.with { end in
+                end.status = status
+                return end.observer
+            }
+            observer?(status)
+        }
+    }
+
+    /// Who is told about the end from now on; at once if it has come already.
+    func onEnd(_ observer: @escaping @Sendable (ExitStatus) -> Void) {
+        let ended = end.with { end in
+            end.observer = observer
+            return end.status
+        }
+        if let ended { observer(ended) }
+    }
+
+    var hasEnded: Bool {
+        end.with { $0.status != nil }
+    }
+
+    /// Hands the connection over: the worker replays INIT, has the kernel send lost requests again, and serves.
+    func assume(
+        mount: MountID, fuse: Int32, session: Int32, cache: MessageSocket, deadline: Deadline
+    ) async throws(WorkerFailure) {
+        try await request(
+            .assume(version: WorkerProtocolVersion.current, mount: mount.rawValue), [fuse, session, cache.raw], deadline
+        )
+    }
+
+    /// Gives the worker a socket to a new cache owner.
+    func reconnectCache(_ cache: MessageSocket, deadline: Deadline) async throws(WorkerFailure) {
+        try await request(.reconnectCache, [cache.raw], deadline)
+    }
+
+    func status(deadline: Deadline) async throws(WorkerFailure) -> WorkerStatus {
+        guard case .status(let status) = try await request(.status, [], deadline) else {
+            throw WorkerFailure(pid: pid, reason: "sent another reply than asked for")
+        }
+        return status
+    }
+
+    func signal(_ number: Int32) {
+        process.signal(number)
+    }
+
+    @discardableResult
+    private func request(
+        _ request: WorkerControlRequest, _ fds: [Int32], _ deadline: Deadline
+    ) async throws(WorkerFailure) -> WorkerControlReply {
+        let failure: String
+        do throws(ControlChannel.Failure) {
+            var reader = try await channel.request(
+                request.operation.rawValue, request.encode(), fds: fds, deadline: deadline)
+            do throws(WireError) {
+                return try WorkerControlReply(operation: request.operation, from: &reader)
+            } catch {
+                failure = "malformed reply: \(error)"
+            }
+        } catch .refused(var reader) {
+            failure = (try? reader.string()) ?? "refused without a reason"
+        } catch {
+            failure = error.description
+        }
+        throw WorkerFailure(pid: pid, reason: failure)
+    }
+}
+
+/// A worker that could not be started or did not do what it was asked.
+struct WorkerFailure: Error, CustomStringConvertible {
+    let pid: Int32?
+    let reason: String
+
+    var description: String {
+        pid.map { "worker \($0): \(reason)" } ?? "worker: \(reason)"
+    }
+}
