@@ -166,16 +166,16 @@ actor MountActor {
                 self.handle(.workerServing)
                 worker.onEnd { status in Task { await self.workerEnded(worker, status) } }
             } catch {
-                self.workerRefused("\(error)")
+                await self.workerRefused("\(error)")
             }
         }
     }
 
-    private func workerRefused(_ reason: String) {
-        // It may hold the connection: it must be gone before the next one reads.
-        worker?.signal(SIGKILL)
-        worker = nil
+    private func workerRefused(_ reason: String) async {
         log(.warning, "a worker could not take over", [("reason", reason)])
+        // It may hold the connection: it must be gone before the next one has the kernel send its requests again.
+        worker?.signal(SIGKILL)
+        await endWorker()
         handle(.workerFailed(reason))
     }
 

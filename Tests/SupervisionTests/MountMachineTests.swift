@@ -1,0 +1,200 @@
+import LinuxSystem
+import Testing
+
+@testable import Supervision
+
+@Suite struct MountMachineTests {
+    typealias Action = MountMachine.Action
+
+    /// A machine and a clock that the test moves.
+    struct Scenario {
+        var machine = MountMachine()
+        var now = Deadline(nanoseconds: 1_000_000_000_000)
+
+        @discardableResult
+        mutating func send(_ event: MountMachine.Event, after delay: Duration = .zero) -> [Action] {
+            now = now.advanced(by: delay)
+            return machine.handle(event, at: now)
+        }
+
+        static func at(_ phase: MountMachine.Phase) -> Scenario {
+            var scenario = Scenario()
+            let steps: [(MountMachine.Phase, MountMachine.Event)] = [
+                (.pinning, .start), (.connecting, .pinned), (.starting, .connected), (.stacking, .workerServing),
+                (.ready, .stacked),
+            ]
+            for (reached, event) in steps {
+                scenario.send(event)
+                if reached == phase { return scenario }
+            }
+            return scenario
+        }
+    }
+
+    static let error = SupervisorError(.pathNotFound, "no such path")
+    static let making: [MountMachine.Phase] = [.pinning, .connecting, .starting, .stacking]
+
+    @Test func makesAMountStepByStep() {
+        var scenario = Scenario()
+        #expect(scenario.send(.start) == [.publish(.provisioning), .pin])
+        #expect(scenario.send(.pinned) == [.connect])
+        #expect(scenario.send(.connected) == [.startWorker])
+        #expect(scenario.send(.workerServing) == [.buildStack])
+        #expect(scenario.machine.state == .provisioning)
+        #expect(scenario.send(.stacked) == [.publish(.mounted), .publish(.ready), .answerReady(nil)])
+        #expect(scenario.machine.state == .ready)
+    }
+
+    @Test func startingTwiceStartsOnce() {
+        var scenario = Scenario()
+        scenario.send(.start)
+        #expect(scenario.send(.start) == [])
+    }
+
+    @Test(arguments: making) func aFailureCleansUpAndIsAnswered(phase: MountMachine.Phase) {
+        var scenario = Scenario.at(phase)
+        let actions = scenario.send(.failed(Self.error))
+        #expect(actions == [.publish(.failed(reason: "no such path")), .abortConnection, .endWorkerAndCleanUp])
+        #expect(scenario.send(.cleaned) == [.answerReady(Self.error), .answerGone(nil)])
+        #expect(scenario.machine.state == .failed(reason: "no such path"))
+    }
+
+    @Test func lateEventsOfAFailedMountChangeNothing() {
+        var scenario = Scenario.at(.stacking)
+        scenario.send(.failed(Self.error))
+        for event: MountMachine.Event in [.stacked, .workerServing, .workerEnded(.signal(9)), .restartDue, .pinned] {
+            #expect(scenario.send(event) == [])
+        }
+        scenario.send(.cleaned)
+        #expect(scenario.machine.phase == .gone(.failed(Self.error)))
+    }
+
+    @Test func theDeadlineFreesTheStackingThreadAndIsTheCause() {
+        var scenario = Scenario.at(.stacking)
+        #expect(scenario.send(.deadlinePassed) == [.abortConnection])
+        scenario.send(.failed(SupervisorError(.mountFailed, "ECONNABORTED")))
+        guard case .cleaning(.failed(let error)) = scenario.machine.phase else {
+            Issue.record("phase is \(scenario.machine.phase)")
+            return
+        }
+        #expect(error.code == .timedOut)
+    }
+
+    @Test func theDeadlineMeansNothingOnceReady() {
+        var scenario = Scenario.at(.ready)
+        #expect(scenario.send(.deadlinePassed) == [])
+        #expect(scenario.machine.state == .ready)
+    }
+
+    @Test(arguments: [MountMachine.Phase.stacking, .ready]) func aDeadWorkerIsReplacedAtOnce(phase: MountMachine.Phase)
+    {
+        var scenario = Scenario.at(phase)
+        #expect(scenario.send(.workerEnded(.signal(9))) == [.startWorker])
+        #expect(scenario.machine.restarts == 1)
+        #expect(scenario.machine.lastRestartCause == "signal 9")
+        #expect(scenario.send(.workerServing) == [])
+        #expect(scenario.machine.phase == phase)
+    }
+
+    @Test func aWorkerThatRefusesIsReplacedToo() {
+        var scenario = Scenario.at(.starting)
+        #expect(scenario.send(.workerFailed("version")) == [.startWorker])
+        #expect(scenario.send(.workerServing) == [.buildStack])
+    }
+
+    @Test func deathsInARowAreReplacedMoreAndMoreSlowly() {
+        var scenario = Scenario.at(.ready)
+        var delays: [Action] = []
+        for _ in 0..<4 {
+            delays += scenario.send(.workerEnded(.code(1)))
+            scenario.send(.restartDue)
+            scenario.send(.workerServing)
+        }
+        #expect(
+            delays == [
+                .startWorker, .scheduleRestart(.milliseconds(200)), .scheduleRestart(.milliseconds(500)),
+                .scheduleRestart(.seconds(1)),
+            ])
+    }
+
+    @Test func aHealthyMinuteForgivesEarlierDeaths() {
+        var scenario = Scenario.at(.ready)
+        for _ in 0..<3 {
+            scenario.send(.workerEnded(.code(1)))
+            scenario.send(.restartDue)
+            scenario.send(.workerServing)
+        }
+        #expect(scenario.send(.workerEnded(.code(1)), after: .seconds(61)) == [.startWorker])
+    }
+
+    @Test func aCrashLoopIsQuarantinedAndCanBeUnmounted() {
+        var scenario = Scenario.at(.ready)
+        var last: [Action] = []
+        for _ in 0...CrashLoopDetector.limit {
+            last = scenario.send(.workerEnded(.signal(11)))
+            scenario.send(.restartDue)
+            scenario.send(.workerServing)
+        }
+        #expect(last.first == .abortConnection)
+        guard case .quarantined = scenario.machine.state else {
+            Issue.record("state is \(scenario.machine.state)")
+            return
+        }
+        #expect(scenario.machine.state.name == "Failed")
+        #expect(scenario.send(.unmountRequested) == [.publish(.unmounting), .unmount(.plain)])
+    }
+
+    @Test func deathsSpreadOutAreNoCrashLoop() {
+        var scenario = Scenario.at(.ready)
+        for _ in 0..<20 {
+            scenario.send(.workerEnded(.signal(9)), after: .seconds(13))
+            scenario.send(.restartDue)
+            scenario.send(.workerServing)
+        }
+        #expect(scenario.machine.state == .ready)
+        #expect(scenario.machine.restarts == 20)
+    }
+
+    @Test func unmountsPlainly() {
+        var scenario = Scenario.at(.ready)
+        #expect(scenario.send(.unmountRequested) == [.publish(.unmounting), .unmount(.plain)])
+        #expect(scenario.send(.workerEnded(.code(0))) == [])
+        #expect(scenario.send(.unmounted) == [.endWorkerAndCleanUp])
+        #expect(scenario.send(.cleaned) == [.publish(.unmounted), .answerGone(nil)])
+        #expect(scenario.machine.restarts == 0)
+    }
+
+    @Test func unmountsByForceWhatStaysBusy() {
+        var scenario = Scenario.at(.ready)
+        scenario.send(.unmountRequested)
+        #expect(scenario.send(.stillBusy) == [.unmount(.forced)])
+        #expect(scenario.send(.unmounted) == [.endWorkerAndCleanUp])
+    }
+
+    @Test func aFailedUnmountIsAnErrorAndCanBeRepeated() {
+        var scenario = Scenario.at(.ready)
+        scenario.send(.unmountRequested)
+        #expect(scenario.send(.unmountFailed(Self.error)) == [.publish(.ready), .answerGone(Self.error)])
+        #expect(scenario.send(.unmountRequested) == [.publish(.unmounting), .unmount(.plain)])
+    }
+
+    @Test func anUnmountWhileTheMountIsMadeWaitsForIt() {
+        var scenario = Scenario.at(.stacking)
+        #expect(scenario.send(.unmountRequested) == [])
+        #expect(scenario.send(.stacked).suffix(2) == [.publish(.unmounting), .unmount(.plain)])
+    }
+
+    @Test func anUnmountBeforeThereIsAMountEndsTheMaking() {
+        var scenario = Scenario.at(.pinning)
+        scenario.send(.unmountRequested)
+        #expect(scenario.send(.pinned).last == .endWorkerAndCleanUp)
+        #expect(scenario.send(.cleaned).last == .answerGone(nil))
+    }
+
+    @Test func aNewCacheOwnerIsToldToAServingWorkerOnly() {
+        var scenario = Scenario.at(.ready)
+        #expect(scenario.send(.cacheRestarted) == [.reconnectCache])
+        scenario.send(.workerEnded(.signal(9)))
+        #expect(scenario.send(.cacheRestarted) == [])
+    }
+}
