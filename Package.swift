@@ -55,7 +55,7 @@ var targets: [Target] = [
 
     program("dicfuse-cache", ["Dicfuse", "LinuxSystem"]),
     program(
-        "antares-worker", ["MountWorker"],
+        "antares-worker", ["MountWorker", "LinuxSystem"],
         linkerSettings: sanitizing ? [] : [.unsafeFlags(["-static-executable"])]),
 
     tests("LinuxSystemTests", ["LinuxSystem"]),

@@ -1,0 +1,45 @@
+import Glibc
+import LinuxSystem
+
+/// Lines on standard error: never blocking, and of failures only a few each second.
+final class FailureLog: Sendable {
+    private static let linesPerSecond = 10
+
+    private struct Window {
+        var start: UInt64 = 0
+        var lines = 0
+        var suppressed = 0
+    }
+
+    private let window = Guarded(Window())
+    private let prefix: String
+
+    init(mount: String) {
+        prefix = "antares-worker[\(getpid())] \(mount): "
+    }
+
+    /// Notes why an operation failed.
+    func note(_ failure: Failure) {
+        let now = Deadline.now.nanoseconds
+        let (print, suppressed) = window.with { window -> (Bool, Int) in
+            if now - window.start >= 1_000_000_000 {
+                let suppressed = window.suppressed
+                window = Window(start: now, lines: 1)
+                return (true, suppressed)
+            }
+            window.lines += 1
+            if window.lines > Self.linesPerSecond { window.suppressed += 1 }
+            return (window.lines <= Self.linesPerSecond, 0)
+        }
+        if suppressed > 0 { say("\(suppressed) more failures") }
+        if print { say(failure.description) }
+    }
+
+    /// Writes a line, or drops it if nobody reads: standard error may be a pipe of a supervisor that hangs.
+    func say(_ text: String) {
+        var entry = pollfd(fd: 2, events: Int16(POLLOUT), revents: 0)
+        guard poll(&entry, 1, 0) == 1, entry.revents & Int16(POLLOUT) != 0 else { return }
+        let line = Array((prefix + text + "\n").utf8.prefix(1024))
+        _ = line.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
+    }
+}

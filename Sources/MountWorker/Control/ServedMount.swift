@@ -1,0 +1,29 @@
+import LinuxSystem
+import WorkerProtocol
+
+/// The mount that a worker has taken over.
+struct ServedMount {
+    let session: MountSession
+    let connector: FuseConnector
+    let log: FailureLog
+
+    /// Takes over: everything that can fail is done before the first request is read.
+    init(
+        _ mount: String, fuse: consuming OwnedFD, memory: consuming OwnedFD, cache: consuming OwnedFD, readers: Int,
+        wake: EventCounter, onEnd: @escaping @Sendable (FuseConnector.End) -> Void
+    ) throws(SystemError) {
+        log = FailureLog(mount: mount)
+        let connection = CacheConnection(wake: wake)
+        session = try MountSession(
+            try SessionMemory(received: memory), cache: connection, wake: wake, log: log)
+        connector = try FuseConnector(fuse, mount: session, readers: readers, onEnd: onEnd)
+        try connection.use(MessageSocket(cache))
+        try connector.start()
+    }
+
+    /// Uses another cache owner.
+    func reconnect(_ cache: consuming OwnedFD) throws(SystemError) {
+        try session.cache.use(MessageSocket(cache))
+        session.askAgain()
+    }
+}

@@ -1,0 +1,47 @@
+import CacheProtocol
+import LinuxSystem
+
+/// Why an operation is answered with an error: the number for the job and the cause for the log.
+struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
+    let errno: Errno
+    let cause: String
+
+    init(_ errno: Errno, _ cause: String) {
+        self.errno = errno
+        self.cause = cause
+    }
+
+    /// The one place where the cache owner's errors become error numbers. Inside a pinned tree an object that is missing is a failure,
+    /// never an absence: ENOENT would let a build believe that the file does not exist.
+    init(_ error: CacheError) {
+        errno =
+            switch error.code {
+            case .timedOut: .timedOut
+            case .cancelled: .interrupted
+            case .notFound, .notADirectory, .unknownRevision, .unknownOrigin, .unreachable, .corrupt, .refused,
+                .unauthorized, .storage, .overloaded, .invalidRequest, .internalFailure:
+                .ioError
+            }
+        cause = error.description
+    }
+
+    init(_ refusal: NodeTable.Refusal, _ node: UInt64) {
+        switch refusal {
+        case .full: self.init(.ioError, "the table of directories is full (node \(node))")
+        case .tooDeep: self.init(.ioError, "deeper than \(NodeTable.maximumDepth) directories (node \(node))")
+        }
+    }
+
+    /// The backstop: the cache owner has not answered by its deadline.
+    static let unanswered = Failure(.timedOut, "no answer from the cache owner before the deadline")
+    static let interrupted = Failure(.interrupted, "interrupted")
+
+    /// Whether it is the mount that failed, and not the request that was wrong or taken back.
+    var counts: Bool {
+        errno == .ioError || errno == .timedOut || errno == .stale
+    }
+
+    var description: String {
+        "\(errno): \(cause)"
+    }
+}

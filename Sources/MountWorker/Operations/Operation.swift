@@ -1,0 +1,21 @@
+/// A request of the kernel as a value: it can be tried, put aside, and tried again when what it waits for has come.
+struct Operation: Hashable, Sendable {
+    enum Kind: Hashable, Sendable {
+        /// `name` in the directory `node`.
+        case lookup(name: [UInt8])
+        case attributes
+        case readLink
+        case read(offset: UInt64, count: Int)
+        /// Entries after `offset`; with `attributes` for READDIRPLUS.
+        case list(offset: UInt64, count: Int, attributes: Bool)
+        case statistics
+    }
+
+    var kind: Kind
+    var node: UInt64
+
+    init(_ kind: Kind, node: UInt64) {
+        self.kind = kind
+        self.node = node
+    }
+}

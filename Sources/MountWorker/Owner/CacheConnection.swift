@@ -1,0 +1,96 @@
+import CacheProtocol
+import Glibc
+import LinuxSystem
+import WireFormat
+
+/// The socket to the cache owner. Any thread sends; the control thread receives, replaces it, and writes what did not fit.
+///
+/// A lost socket is no failure: questions stay in the pending table and are asked again on the next one.
+final class CacheConnection: Sendable {
+    /// Messages that wait for room in the socket. Each is a question somebody waits for, or a few bytes that take one back.
+    private static let longestQueue = 65536
+
+    private struct State {
+        var socket: MessageSocket?
+        var queue: [[UInt8]] = []
+        var head = 0
+    }
+
+    private let state = Guarded(State())
+    private let wake: EventCounter
+
+    /// `wake` is added to when there is something to write on the control thread.
+    init(wake: EventCounter) {
+        self.wake = wake
+    }
+
+    /// Uses `socket` from now on, and greets on it.
+    func use(_ socket: MessageSocket) throws(SystemError) {
+        try socket.setNonBlocking(true)
+        let hello = WorkerRequest.hello(oldest: CacheProtocolVersion.oldest, newest: CacheProtocolVersion.newest)
+        let message = MessageHeader(operation: hello.operation.rawValue, id: 0).message(hello.encode())
+        state.with { state in
+            state = State(socket: socket)
+            Self.transmit(message, &state)
+        }
+    }
+
+    /// Stops using the socket.
+    func drop() {
+        state.with { $0 = State() }
+    }
+
+    var socket: MessageSocket? {
+        state.with { $0.socket }
+    }
+
+    var hasBacklog: Bool {
+        state.with { $0.head < $0.queue.count }
+    }
+
+    func ask(_ question: PendingTable<Waiting>.Question) {
+        let request = question.dependency.request
+        post(
+            MessageHeader(operation: request.operation.rawValue, id: question.id, deadline: question.deadline)
+                .message(request.encode()))
+    }
+
+    func cancel(_ question: UInt64) {
+        let request = WorkerRequest.cancel(id: question)
+        post(MessageHeader(operation: request.operation.rawValue, id: 0).message(request.encode()))
+    }
+
+    private func post(_ message: [UInt8]) {
+        let isFirstInQueue = state.with { state in
+            let before = state.queue.count
+            Self.transmit(message, &state)
+            return before == 0 && state.queue.count == 1
+        }
+        if isFirstInQueue { wake.add() }
+    }
+
+    /// Writes what waits, as far as the socket has room. Called by the control thread.
+    func flush() {
+        state.with { state in
+            while state.head < state.queue.count, let socket = state.socket {
+                guard Self.sent(state.queue[state.head], socket) else { return }
+                state.head += 1
+            }
+            state.queue = []
+            state.head = 0
+        }
+    }
+
+    private static func transmit(_ message: [UInt8], _ state: inout State) {
+        guard let socket = state.socket else { return }
+        if state.queue.isEmpty, sent(message, socket) { return }
+        // Beyond the bound the question is lost and its waiters are answered by their deadline.
+        if state.queue.count - state.head < longestQueue { state.queue.append(message) }
+    }
+
+    /// False if there is no room now. Every other error means that the socket is dead; the control thread sees that as an end of file.
+    private static func sent(_ message: [UInt8], _ socket: MessageSocket) -> Bool {
+        let error = message.withUnsafeBytes { socket.send($0, UnsafeRawBufferPointer(start: nil, count: 0)) }
+        return error != .wouldBlock
+    }
+}
