@@ -10,6 +10,7 @@ public final class Supervisor: MountService {
     private let spares: SparePool
     private let uppers: UpperStore
     private let mountRoot: MountRoot
+    private let adoption: Adoption
     private let startedAt = Deadline.now
     /// Held as long as the supervisor lives.
     private let lock: LockFile
@@ -31,17 +32,17 @@ public final class Supervisor: MountService {
         try check(
             chown(configuration.cacheDirectory, programs.cacheUser.uid, programs.cacheUser.gid), "chown",
             configuration.cacheDirectory)
-        spares = SparePool(
-            launcher: WorkerLauncher(
-                program: programs.worker, user: programs.workerUser, socketDirectory: workerSockets, loop: loop,
-                monitor: monitor),
-            target: configuration.spareWorkers, log: log)
+        let launcher = WorkerLauncher(
+            program: programs.worker, user: programs.workerUser, socketDirectory: workerSockets, loop: loop,
+            monitor: monitor)
+        spares = SparePool(launcher: launcher, target: configuration.spareWorkers, log: log)
+        let records = try RecordStore(runDirectory: configuration.runDirectory)
         let restarted = RestartRelay()
         cache = CacheOwner(
             configuration: configuration, program: programs.cache, user: programs.cacheUser, loop: loop,
             monitor: monitor, log: log, onRestart: { restarted.fire() })
         let environment = MountEnvironment(
-            configuration: configuration, log: log, cache: cache, spares: spares, uppers: uppers,
+            configuration: configuration, log: log, cache: cache, spares: spares, uppers: uppers, records: records,
             mountThreads: try BlockingThreads(count: 8, name: "mount"),
             unmountThreads: try BlockingThreads(count: 32, name: "unmount"))
         let registry = MountRegistry(configuration: configuration) { id, request, origin, mountpoint, caller in
@@ -51,6 +52,16 @@ public final class Supervisor: MountService {
                 environment: environment)
         }
         self.registry = registry
+        adoption = Adoption(
+            records: records, launcher: launcher, mountRoot: mountRoot, log: log,
+            restore: { record, id in
+                let mount = MountActor(
+                    id: id, request: record.request, origin: record.origin,
+                    mountpoint: Mountpoint(root: record.mountpointRoot, name: record.mountpointName),
+                    owner: Accounts.User(uid: record.uid, gid: record.gid), environment: environment)
+                return await registry.restore(mount) ? mount : nil
+            },
+            forget: { id in await registry.remove(id) })
         restarted.set {
             Task { for mount in await registry.all() { await mount.cacheRestarted() } }
         }
@@ -72,6 +83,11 @@ public final class Supervisor: MountService {
             throw SupervisorError(.internalError, "cannot start: \(error)")
         }
         try await supervisor.cache.start()
+        do throws(SystemError) {
+            try await supervisor.adoption.run()
+        } catch {
+            throw SupervisorError(.internalError, "cannot read what an earlier supervisor left: \(error)")
+        }
         await supervisor.spares.refill()
         return supervisor
     }
@@ -98,6 +114,7 @@ public final class Supervisor: MountService {
         do throws(SystemError) {
             try mountRoot.remove()
             rmdir(configuration.runDirectory + "/workers")
+            rmdir(configuration.runDirectory + "/mounts")
         } catch {
             log.log(.warning, "the mount root is left behind", [("error", error.description)])
         }

@@ -75,16 +75,31 @@ public enum File {
 
     /// Replaces a file so that a reader, and a crash at any moment, sees the old or the new contents and nothing between:
     /// a temporary file beside it, fsync(2), rename(2), fsync of the directory.
-    public static func replace(_ path: String, with bytes: [UInt8], mode: UInt32 = 0o600) throws(SystemError) {
+    ///
+    /// Without `durable` nothing is synced: for files on a tmpfs.
+    public static func replace(
+        _ path: String, with bytes: [UInt8], mode: UInt32 = 0o600, durable: Bool = true
+    ) throws(SystemError) {
         let temporary = path + ".new"
         do {
             let file = try open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode)
             try unsafeBytes(bytes) { (buffer) throws(SystemError) in try write(file.raw, buffer) }
-            try check(fsync(file.raw), "fsync", temporary)
+            if durable { try check(fsync(file.raw), "fsync", temporary) }
         }
         try check(Glibc.rename(temporary, path), "rename", path)
+        guard durable else { return }
         let directory = try open(parent(of: path), O_RDONLY | O_DIRECTORY)
         try check(fsync(directory.raw), "fsync", path)
+    }
+
+    /// Where a symbolic link points (readlink(2)).
+    public static func linkTarget(_ path: String) throws(SystemError) -> String {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = try check(
+            buffer.withUnsafeMutableBytes {
+                readlink(path, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+            }, "readlink", path)
+        return String(decoding: buffer[0..<count], as: UTF8.self)
     }
 
     /// Removes a file; no error if there is none.

@@ -32,7 +32,7 @@ public struct DetachedMount: ~Copyable, Sendable {
     }
 
     /// Makes the mount visible at the directory `target` (move_mount(2)): one atomic step. With `beneath`, below the mount that is there.
-    public consuming func attach(at target: Int32, beneath: Bool = false) throws(SystemError) {
+    public func attach(at target: Int32, beneath: Bool = false) throws(SystemError) {
         try check(ant_move_mount(file.raw, target, beneath ? 1 : 0), "move_mount")
     }
 }

@@ -18,6 +18,7 @@ actor CacheOwner {
     private var stopping = false
 
     static let startTimeout: Duration = .seconds(10)
+    static let adoptionTimeout: Duration = .seconds(3)
     static let stopTimeout: Duration = .seconds(5)
     static let openFileLimit: UInt64 = 65536
 
@@ -38,8 +39,9 @@ actor CacheOwner {
         process?.pid
     }
 
-    /// Starts the process and waits until it answers.
+    /// Starts the process, or goes on with the one that an earlier supervisor started, and waits until it answers.
     func start() async throws(SupervisorError) {
+        if await adoptRunning() { return }
         do throws(SystemError) {
             try launch()
         } catch {
@@ -64,7 +66,7 @@ actor CacheOwner {
         let ended = try? await BlockingThreads(count: 1, name: "cache-end").run { process.waitForEnd(until: deadline) }
         if ended != true { process.signal(SIGKILL) }
         channel?.close("the supervisor is stopping")
-        try? File.remove(socketPath)
+        ProcessRecord.remove(socket: socketPath)
     }
 
     /// Resolves a revision and a path. Throws the reason in the client's terms.
@@ -97,8 +99,30 @@ actor CacheOwner {
         configuration.runDirectory + "/cache.sock"
     }
 
+    /// True if a living owner answers. One that lives and does not answer is ended: it holds the store's lock.
+    private func adoptRunning() async -> Bool {
+        guard let running = ProcessRecord.livingProcess(socket: socketPath) else { return false }
+        if let channel = try? ControlChannel(MessageSocket(try MessageSocket.connect(socketPath)), loop: loop) {
+            self.channel = channel
+            process = running
+            if (try? await ask(.status, deadline: .after(Self.adoptionTimeout))) != nil {
+                log.log(.notice, "going on with the running cache owner", [("pid", "\(running.pid)")])
+                watch(running)
+                return true
+            }
+            channel.close("it does not answer")
+        }
+        log.log(.warning, "the running cache owner does not answer; it is replaced", [("pid", "\(running.pid)")])
+        running.signal(SIGKILL)
+        let deadline = Deadline.after(Self.stopTimeout)
+        _ = try? await BlockingThreads(count: 1, name: "cache-end").run { running.waitForEnd(until: deadline) }
+        process = nil
+        channel = nil
+        return false
+    }
+
     private func launch() throws(SystemError) {
-        try File.remove(socketPath)
+        ProcessRecord.remove(socket: socketPath)
         let listener = try MessageSocket.listen(socketPath)
         let settings = try SharedMemory.sealedFile(
             name: "antares-cache-configuration", CacheOwnerConfiguration(configuration).json())
@@ -110,6 +134,11 @@ actor CacheOwner {
         let process = try ChildProcess.spawn(spec)
         self.channel = channel
         self.process = process
+        try ProcessRecord.write(process.identity, socket: socketPath)
+        watch(process)
+    }
+
+    private func watch(_ process: ChildProcess) {
         Task {
             let status = await self.monitor.end(of: process)
             await self.ended(process, status)

@@ -1,4 +1,5 @@
 import CacheProtocol
+import Foundation
 import GitObjects
 import Glibc
 import LinuxSystem
@@ -12,7 +13,7 @@ actor MountActor {
     let mountpoint: Mountpoint
     private let owner: Accounts.User
     private let environment: MountEnvironment
-    private let createdAt = WallClock.milliseconds
+    private var createdAt = WallClock.milliseconds
     private let requestedAt = Deadline.now
     private var lastSeen = WallClock.milliseconds
     private var readyAfter: Double?
@@ -23,7 +24,9 @@ actor MountActor {
     private var lower: LowerMount?
     private var custody: Custody?
     private var worker: WorkerProcess?
-    private var attached: MountStack.Attached?
+    /// The overlay, once it exists.
+    private var overlay: MountIdentity?
+    private var made = Mountpoint.Made()
     private var lastUnmountRung = MountMachine.Rung.plain
 
     private var readyWaiters: [CheckedContinuation<SupervisorError?, Never>] = []
@@ -77,6 +80,54 @@ actor MountActor {
 
     func cacheRestarted() {
         handle(.cacheRestarted)
+    }
+
+    /// Goes on with a mount of an earlier supervisor whose worker lives.
+    func adopt(_ record: MountRecord, custody: Custody, worker: WorkerProcess) {
+        restore(record)
+        self.custody = custody
+        self.worker = worker
+        handle(.adopted(restarts: record.restarts))
+        worker.onEnd { status in Task { await self.workerEnded(worker, status) } }
+        writeRecord()
+        // The cache owner may be a new one.
+        handle(.cacheRestarted)
+    }
+
+    /// Takes away what is left of a mount of an earlier supervisor that cannot be gone on with.
+    func abandon(_ record: MountRecord, because reason: String) async {
+        restore(record)
+        let error = SupervisorError(.mountFailed, "lost with an earlier supervisor: \(reason)")
+        _ = await withCheckedContinuation { continuation in
+            goneWaiters.append(continuation)
+            handle(.orphaned(error))
+        }
+    }
+
+    private func restore(_ record: MountRecord) {
+        createdAt = record.createdAt
+        readyAfter = record.readyAfter
+        snapshot = record.snapshot
+        made = Mountpoint.Made(components: record.madeComponents)
+        overlay = record.mountIdentity.map { MountIdentity(id: $0) }
+    }
+
+    /// Notes what a later supervisor needs. A mount whose record cannot be written works all the same.
+    private func writeRecord() {
+        guard let snapshot else { return }
+        let record = MountRecord(
+            bootID: environment.records.bootID, id: id.rawValue, request: request, origin: origin,
+            mountpointRoot: mountpoint.root, mountpointName: mountpoint.name, madeComponents: made.components,
+            uid: owner.uid, gid: owner.gid, createdAt: createdAt, readyAfter: readyAfter, commit: snapshot.commit.hex,
+            commitTime: snapshot.commitTime, root: Data(snapshot.root.bytes).base64EncodedString(),
+            rootKind: snapshot.root.kind.rawValue, assurance: snapshot.assurance.rawValue,
+            mountIdentity: overlay?.id, worker: worker.map { MountRecord.Process($0.process.identity) },
+            workerSocket: worker?.socketPath, restarts: machine.restarts)
+        do throws(SystemError) {
+            try environment.records.write(record)
+        } catch {
+            log(.error, "cannot write the mount's record", [("error", error.description)])
+        }
     }
 
     /// Answers from memory and /proc; never touches the mount and does not wait for its worker.
@@ -164,6 +215,7 @@ actor MountActor {
                     mount: self.id, fuse: custody.raw, session: custody.memory.fd.raw, cache: cache,
                     deadline: .after(MountEnvironment.takeoverTimeout))
                 self.handle(.workerServing)
+                if self.overlay != nil { self.writeRecord() }
                 worker.onEnd { status in Task { await self.workerEnded(worker, status) } }
             } catch {
                 await self.workerRefused("\(error)")
@@ -194,10 +246,15 @@ actor MountActor {
         let (stack, probeName) = (stack, probeName)
         Task {
             do throws(SystemError) {
-                let attached = try await self.environment.mountThreads.run { () throws(SystemError) in
-                    try stack.build(on: lower, probeName: probeName)
+                let threads = self.environment.mountThreads
+                let prepared = try await threads.run { () throws(SystemError) in
+                    try stack.prepare(on: lower, probeName: probeName)
                 }
-                self.attached = attached
+                self.overlay = prepared.identity
+                self.made = prepared.made
+                // Before the mount can be seen: a supervisor that dies right after attaching leaves a mount that the next one knows.
+                self.writeRecord()
+                try await threads.run { () throws(SystemError) in try stack.attach(prepared) }
                 // The overlay has its own clone of the lower now; ours would keep the connection alive after an unmount.
                 self.lower = nil
                 self.handle(.stacked)
@@ -208,7 +265,7 @@ actor MountActor {
     }
 
     private func unmount(_ rung: MountMachine.Rung) {
-        guard let attached, let custody else { return handle(.unmountFailed(Self.defect("nothing is attached"))) }
+        guard let overlay, let custody else { return handle(.unmountFailed(Self.defect("nothing is attached"))) }
         lastUnmountRung = rung
         let stack = stack
         let deadline = Deadline.after(environment.configuration.unmountTimeout - .milliseconds(1000))
@@ -216,9 +273,9 @@ actor MountActor {
             do throws(SystemError) {
                 let done = try await self.environment.unmountThreads.run { () throws(SystemError) in
                     switch rung {
-                    case .plain: return try stack.unmountPlainly(attached.identity, until: deadline)
+                    case .plain: return try stack.unmountPlainly(overlay, until: deadline)
                     case .forced:
-                        try stack.unmountByForce(attached.identity, custody)
+                        try stack.unmountByForce(overlay, custody)
                         return true
                     }
                 }
@@ -251,23 +308,23 @@ actor MountActor {
     }
 
     private func endWorkerAndCleanUp() {
-        let (stack, made) = (stack, attached?.made)
-        let pinnedElsewhere = attached != nil && custody?.isConnected == true && lastUnmountRung == .plain
+        let (stack, made, overlay, custody) = (stack, made, overlay, custody)
+        let pinnedElsewhere = overlay != nil && custody?.isConnected == true && lastUnmountRung == .plain
         lower = nil
-        attached = nil
         Task {
             if pinnedElsewhere {
-                // Unmounted here, yet alive: a copy of it is mounted in another namespace, or a file of it is open by a detached mount.
                 self.log(
-                    .warning,
-                    "the mount is still in use elsewhere (another mount namespace?); its connection is aborted", [])
+                    .warning, "the mount is in use elsewhere (another mount namespace?); its connection is aborted", [])
                 self.abortConnection()
             }
             await self.endWorker()
             do throws(SystemError) {
-                if let made {
-                    try await self.environment.unmountThreads.run { () throws(SystemError) in try stack.cleanUp(made) }
+                try await self.environment.unmountThreads.run { () throws(SystemError) in
+                    // After a failure half way the overlay may have been attached.
+                    if let overlay, try overlay.isAttached() { try stack.unmountByForce(overlay, custody) }
+                    try stack.cleanUp(made)
                 }
+                self.environment.records.remove(self.id)
             } catch {
                 self.log(.error, "cannot clean up after a mount", [("error", error.description)])
             }

@@ -7,6 +7,7 @@ struct MountEnvironment: Sendable {
     let cache: CacheOwner
     let spares: SparePool
     let uppers: UpperStore
+    let records: RecordStore
     /// For making mounts. Unmounts have threads of their own, so that busy unmounts delay no mount.
     let mountThreads: BlockingThreads
     let unmountThreads: BlockingThreads

@@ -68,6 +68,10 @@ struct MountMachine: Sendable {
         case unmountFailed(SupervisorError)
         case cleaned
         case cacheRestarted
+        /// An earlier supervisor made the mount and its worker serves it.
+        case adopted(restarts: Int)
+        /// An earlier supervisor made the mount; what is left of it is to be taken away.
+        case orphaned(SupervisorError)
     }
 
     enum Action: Hashable, Sendable {
@@ -126,6 +130,12 @@ struct MountMachine: Sendable {
             return advance(from: .connecting, to: .starting, [.startWorker])
         case .stacked:
             return stacked()
+        case .adopted(let earlier):
+            guard phase == .created else { return [] }
+            (phase, worker, restarts) = (.ready, .serving, earlier)
+            return [.publish(.ready)]
+        case .orphaned(let error):
+            return fail(error)
         case .failed(let error):
             return fail(error)
         case .deadlinePassed:

@@ -67,11 +67,7 @@ enum Preflight {
     }
 
     private static func besideExecutable(_ name: String) -> String {
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = buffer.withUnsafeMutableBytes {
-            readlink("/proc/self/exe", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
-        }
-        let own = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
+        let own = (try? File.linkTarget("/proc/self/exe")) ?? ""
         return String(own[..<(own.lastIndex(of: "/") ?? own.startIndex)]) + "/" + name
     }
 

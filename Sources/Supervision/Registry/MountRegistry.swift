@@ -42,11 +42,24 @@ actor MountRegistry {
             throw SupervisorError(.conflict, "\(mountpoint.path) is the mountpoint of mount \(other)")
         }
         let mount = makeMount(id, request, origin, mountpoint, caller)
-        mounts[id] = mount
-        order.append(id)
-        mountpoints[mountpoint.path] = id
-        if let job = request.jobKey { jobs[job] = id }
+        insert(mount)
         return mount
+    }
+
+    /// Takes in a mount of an earlier supervisor; false if its id, job or mountpoint is in use.
+    func restore(_ mount: MountActor) -> Bool {
+        let job = mount.request.jobKey
+        guard mounts[mount.id] == nil, mountpoints[mount.mountpoint.path] == nil, job.map({ jobs[$0] == nil }) ?? true
+        else { return false }
+        insert(mount)
+        return true
+    }
+
+    private func insert(_ mount: MountActor) {
+        mounts[mount.id] = mount
+        order.append(mount.id)
+        mountpoints[mount.mountpoint.path] = mount.id
+        if let job = mount.request.jobKey { jobs[job] = mount.id }
     }
 
     /// Forgets a mount that is gone.

@@ -1,5 +1,5 @@
 /// What a client asks for with `POST /mounts`.
-public struct MountRequest: Hashable, Sendable {
+public struct MountRequest: Codable, Hashable, Sendable {
     /// Directory of the repository that becomes the mount's root: absolute, `/` for all of it.
     public var path: String
     /// Names the job. Asking again with the same job and the same request answers the same mount.

@@ -5,10 +5,21 @@ import WorkerProtocol
 /// The blocking half of making and ending a mount, for `BlockingThreads`: each call is bounded by the system calls' own limits or by an abort
 /// of the connection from outside.
 struct MountStack: Sendable {
-    /// A mount that is attached and visible.
-    struct Attached: Sendable {
+    /// A complete mount that nobody can see yet, and the directory it will appear at.
+    final class Prepared: Sendable {
         let identity: MountIdentity
         let made: Mountpoint.Made
+        fileprivate let overlay: DetachedMount
+        fileprivate let target: OwnedFD
+
+        init(
+            identity: MountIdentity, made: Mountpoint.Made, overlay: consuming DetachedMount, target: consuming OwnedFD
+        ) {
+            self.identity = identity
+            self.made = made
+            self.overlay = overlay
+            self.target = target
+        }
     }
 
     let uppers: UpperStore
@@ -20,9 +31,9 @@ struct MountStack: Sendable {
         uppers.directory(id)
     }
 
-    /// Proves the lower, stacks the overlay on it and attaches it: the mount is complete before anybody can see it. If a step fails, what
-    /// the earlier steps made is taken away again.
-    func build(on lower: LowerMount, probeName: String) throws(SystemError) -> Attached {
+    /// Proves the lower, stacks the overlay on it and makes the mountpoint. If a step fails, what the earlier steps made is taken away
+    /// again.
+    func prepare(on lower: LowerMount, probeName: String) throws(SystemError) -> Prepared {
         try lower.prove(probeName: probeName)
         try upper.create(uid: owner.uid, gid: owner.gid)
         var made = Mountpoint.Made()
@@ -30,13 +41,17 @@ struct MountStack: Sendable {
             let overlay = try OverlayMount.make(lower: lower, upper: upper)
             let identity = try overlay.identity()
             let target = try mountpoint.prepare(made: &made)
-            try overlay.attach(at: target.raw)
-            return Attached(identity: identity, made: made)
+            return Prepared(identity: identity, made: made, overlay: overlay, target: target)
         } catch {
             try? mountpoint.remove(made)
             try? uppers.discard(upper)
             throw error
         }
+    }
+
+    /// Makes a prepared mount visible, in one step.
+    func attach(_ prepared: Prepared) throws(SystemError) {
+        try prepared.overlay.attach(at: prepared.target.raw)
     }
 
     /// Unmounts plainly, again and again while it is busy, until `deadline`. True when it is unmounted.
@@ -57,8 +72,8 @@ struct MountStack: Sendable {
     }
 
     /// Aborts the connection, which frees everybody who waits in it, then takes the mount out of the tree.
-    func unmountByForce(_ identity: MountIdentity, _ custody: Custody) throws(SystemError) {
-        try custody.abort()
+    func unmountByForce(_ identity: MountIdentity, _ custody: Custody?) throws(SystemError) {
+        try custody?.abort()
         guard try identity.isAttached() else { return }
         try checkUncovered(identity)
         try Mounts.detach(mountpoint.path)

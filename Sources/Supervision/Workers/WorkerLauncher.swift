@@ -26,16 +26,27 @@ struct WorkerLauncher: Sendable {
                 spec.openFileLimit = Self.openFileLimit
                 // The backlog takes the connection, so there is no race with the worker's start.
                 let channel = try ControlChannel(MessageSocket(try MessageSocket.connect(path)), loop: loop)
-                let worker = WorkerProcess(
-                    process: try ChildProcess.spawn(spec), channel: channel, socketPath: path)
-                worker.watch(with: monitor)
-                return worker
+                let process = try ChildProcess.spawn(spec)
+                try ProcessRecord.write(process.identity, socket: path)
+                return watched(process, channel, path)
             } catch {
-                try? File.remove(path)
+                ProcessRecord.remove(socket: path)
                 throw error
             }
         } catch {
             throw WorkerFailure(pid: nil, reason: error.description)
         }
+    }
+
+    /// A worker that an earlier supervisor started. The process is not our child: its end is seen, its exit code is not.
+    func adopt(_ process: ChildProcess, socket: String) throws(SystemError) -> WorkerProcess {
+        let channel = try ControlChannel(MessageSocket(try MessageSocket.connect(socket)), loop: loop)
+        return watched(process, channel, socket)
+    }
+
+    private func watched(_ process: ChildProcess, _ channel: ControlChannel, _ socket: String) -> WorkerProcess {
+        let worker = WorkerProcess(process: process, channel: channel, socketPath: socket)
+        worker.watch(with: monitor)
+        return worker
     }
 }

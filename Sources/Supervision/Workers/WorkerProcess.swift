@@ -12,7 +12,7 @@ final class WorkerProcess: Sendable {
 
     let process: ChildProcess
     private let channel: ControlChannel
-    private let socketPath: String
+    let socketPath: String
     private let end = Guarded(End())
 
     init(process: ChildProcess, channel: ControlChannel, socketPath: String) {
@@ -30,7 +30,7 @@ final class WorkerProcess: Sendable {
         Task.detached { [self] in
             let status = await monitor.end(of: process)
             channel.close("the worker ended")
-            try? File.remove(socketPath)
+            ProcessRecord.remove(socket: socketPath)
             let observer = end.with { end in
                 end.status = status
                 return end.observer
