@@ -101,7 +101,7 @@ if !coreOnly {
             ["SupervisorConfig", "OperatorAPI", "Supervision", "LinuxSystem", arguments, log]),
         program("antares-origin", ["OriginServer", "LinuxSystem", arguments, log]),
 
-        tests("SupervisorConfigTests", ["SupervisorConfig", "Supervision"]),
+        tests("SupervisorConfigTests", ["SupervisorConfig", "Supervision", "LinuxSystem"]),
         tests(
             "OperatorAPITests",
             ["OperatorAPI", "Supervision", .product(name: "HummingbirdTesting", package: "hummingbird")]),
