@@ -1,4 +1,62 @@
+import ArgumentParser
+import Glibc
+import LinuxSystem
+import SupervisorConfig
+
 @main
 struct Main {
-    static func main() {}
+    static func main() async {
+        // First of all, so that every thread made later has the signals blocked.
+        guard let signals = try? Signals([SIGTERM, SIGINT, SIGHUP]) else { exit(ExitCode.internalError.rawValue) }
+        let arguments = parseArguments()
+        let loaded: LoadedConfiguration
+        do throws(ConfigurationError) {
+            loaded = try ConfigurationLoader.load(
+                path: arguments.config, environment: environmentVariables(),
+                flags: arguments.settings.map { ($0.key, $0.value) })
+        } catch {
+            say(error.problems.map { "\($0)\n" }.joined(), to: STDERR_FILENO)
+            exit(ExitCode.configuration.rawValue)
+        }
+        if arguments.showConfig {
+            say(loaded.description, to: STDOUT_FILENO)
+            exit(ExitCode.stopped.rawValue)
+        }
+        if arguments.checkConfig {
+            say("\(arguments.config ?? "the configuration"): ok\n", to: STDOUT_FILENO)
+            exit(ExitCode.stopped.rawValue)
+        }
+        guard let writer = try? LogWriter(fd: STDERR_FILENO) else { exit(ExitCode.internalError.rawValue) }
+        let log = StderrLogHandler(
+            label: "supervisor", writer: writer, format: arguments.logFormat, logLevel: arguments.logLevel)
+        exit(await Daemon(configuration: loaded.configuration, log: log).run(signals: signals).rawValue)
+    }
+
+    private static func parseArguments() -> Arguments {
+        do {
+            return try Arguments.parse()
+        } catch {
+            let isHelp = Arguments.exitCode(for: error).isSuccess
+            say(Arguments.fullMessage(for: error) + "\n", to: isHelp ? STDOUT_FILENO : STDERR_FILENO)
+            exit(isHelp ? ExitCode.stopped.rawValue : ExitCode.configuration.rawValue)
+        }
+    }
+
+    private static func environmentVariables() -> [String: String] {
+        var result: [String: String] = [:]
+        var entry = environ
+        while let text = entry.pointee {
+            let pair = String(cString: text)
+            if let equals = pair.firstIndex(of: "=") {
+                result[String(pair[..<equals])] = String(pair[pair.index(after: equals)...])
+            }
+            entry += 1
+        }
+        return result
+    }
+
+    private static func say(_ text: String, to fd: Int32) {
+        var text = text
+        text.withUTF8 { try? File.write(fd, UnsafeRawBufferPointer($0)) }
+    }
 }

@@ -9,7 +9,7 @@ import Testing
         ("supervisor.run_dir", "/", "must not be `/`"),
         ("supervisor.state_dir", "/a//b", "must not be `/`"),
         ("supervisor.mountpoint_roots", "/ok,nope", "`nope` must be an absolute path"),
-        ("supervisor.upper_root", "/run/antares/mnt/upper", "must not contain each other"),
+        ("supervisor.mount_root", "/var/lib/antares/upper/mnt", "must not contain each other"),
         ("supervisor.listen", "2726", "is not HOST:PORT"),
         ("supervisor.listen", "127.0.0.1:70000", "is not HOST:PORT"),
         ("supervisor.listen", "0.0.0.0:2726", "is not a loopback address"),

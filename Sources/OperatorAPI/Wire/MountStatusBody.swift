@@ -1,0 +1,103 @@
+import Supervision
+
+/// A mount as the API shows it: the published fields, then ours. Absent values are null, as published.
+struct MountStatusBody: Encodable {
+    let status: MountStatus
+
+    init(_ status: MountStatus) {
+        self.status = status
+    }
+
+    private enum Key: String, CodingKey {
+        case mountID = "mount_id"
+        case jobID = "job_id"
+        case path, cl, mountpoint, layers, state
+        case createdAt = "created_at_epoch_ms"
+        case lastSeen = "last_seen_epoch_ms"
+        case buildID = "build_id"
+        case commit, origin, rev, uid, gid, labels
+        case readyAfter = "ready_after_ms"
+        case worker
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        let request = status.request
+        try container.encode(status.id.rawValue, forKey: .mountID)
+        try container.encode(request.jobID, forKey: .jobID)
+        try container.encode(request.path, forKey: .path)
+        try container.encodeNil(forKey: .cl)
+        try container.encode(status.mountpoint, forKey: .mountpoint)
+        try container.encode(Layers(upper: status.upper), forKey: .layers)
+        try container.encode(MountStateBody(status.state), forKey: .state)
+        try container.encode(status.createdAt, forKey: .createdAt)
+        try container.encode(status.lastSeen, forKey: .lastSeen)
+        try container.encode(request.buildID, forKey: .buildID)
+        try container.encode(status.commit, forKey: .commit)
+        try container.encode(status.origin, forKey: .origin)
+        try container.encode(request.revision, forKey: .rev)
+        try container.encode(request.uid, forKey: .uid)
+        try container.encode(request.gid, forKey: .gid)
+        try container.encode(request.labels, forKey: .labels)
+        try container.encode(status.readyAfter, forKey: .readyAfter)
+        try container.encode(status.worker.map(Worker.init), forKey: .worker)
+    }
+
+    private struct Layers: Encodable {
+        let upper: String
+
+        private enum Key: String, CodingKey {
+            case upper, cl, dicfuse
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: Key.self)
+            try container.encode(upper, forKey: .upper)
+            try container.encodeNil(forKey: .cl)
+            try container.encode("shared", forKey: .dicfuse)
+        }
+    }
+
+    private struct Worker: Encodable {
+        let worker: MountStatus.Worker
+
+        init(_ worker: MountStatus.Worker) {
+            self.worker = worker
+        }
+
+        private enum Key: String, CodingKey {
+            case pid, restarts
+            case lastRestartCause = "last_restart_cause"
+            case memoryBytes = "memory_bytes"
+            case waiting, served
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: Key.self)
+            try container.encode(worker.pid, forKey: .pid)
+            try container.encode(worker.restarts, forKey: .restarts)
+            try container.encode(worker.lastRestartCause, forKey: .lastRestartCause)
+            try container.encode(worker.memoryBytes, forKey: .memoryBytes)
+            try container.encode(worker.waiting, forKey: .waiting)
+            try container.encode(worker.served, forKey: .served)
+        }
+    }
+}
+
+/// `"Ready"`, or `{"Failed":{"reason":"…"}}`.
+struct MountStateBody: Encodable {
+    let state: MountState
+
+    init(_ state: MountState) {
+        self.state = state
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        if let reason = state.reason {
+            try container.encode([state.name: ["reason": reason]])
+        } else {
+            try container.encode(state.name)
+        }
+    }
+}
