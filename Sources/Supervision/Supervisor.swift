@@ -24,6 +24,7 @@ public final class Supervisor: MountService {
         self.lock = lock
         let monitor = try ExitMonitor()
         let loop = try ChannelLoop()
+        let executor = try SupervisionExecutor()
         let workerSockets = configuration.runDirectory + "/workers"
         try Directory.create(workerSockets, mode: 0o700)
         mountRoot = try MountRoot.prepare(configuration.mountRoot)
@@ -35,14 +36,16 @@ public final class Supervisor: MountService {
         let launcher = WorkerLauncher(
             program: programs.worker, user: programs.workerUser, socketDirectory: workerSockets, loop: loop,
             monitor: monitor)
-        spares = SparePool(launcher: launcher, target: configuration.spareWorkers, log: log)
+        spares = SparePool(launcher: launcher, target: configuration.spareWorkers, executor: executor, log: log)
         let records = try RecordStore(runDirectory: configuration.runDirectory)
         let restarted = RestartRelay()
         cache = CacheOwner(
-            configuration: configuration, program: programs.cache, user: programs.cacheUser, loop: loop,
+            configuration: configuration, executor: executor, program: programs.cache, user: programs.cacheUser,
+            loop: loop,
             monitor: monitor, log: log, onRestart: { restarted.fire() })
         let environment = MountEnvironment(
-            configuration: configuration, log: log, cache: cache, spares: spares, uppers: uppers, records: records,
+            configuration: configuration, log: log, executor: executor, cache: cache, spares: spares, uppers: uppers,
+            records: records,
             mountThreads: try BlockingThreads(count: 8, name: "mount"),
             unmountThreads: try BlockingThreads(count: 32, name: "unmount"))
         let registry = MountRegistry(configuration: configuration) { id, request, origin, mountpoint, caller in

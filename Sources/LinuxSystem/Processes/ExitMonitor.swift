@@ -5,7 +5,7 @@ import Glibc
 public final class ExitMonitor: Sendable {
     private struct Waiter {
         let process: ChildProcess
-        let continuation: CheckedContinuation<ExitStatus, Never>
+        let receive: @Sendable (ExitStatus) -> Void
     }
 
     private struct State {
@@ -28,25 +28,31 @@ public final class ExitMonitor: Sendable {
     public init() throws(SystemError) {
         let shared = try Shared()
         self.shared = shared
-        try SystemThread.start(name: "exit-monitor") { Self.loop(shared) }.detach()
+        try SystemThread.start(name: "exit-monitor", nice: -10) { Self.loop(shared) }.detach()
     }
 
     /// Suspends until the process has ended, and reaps it if it is a child. One waiter for each process.
     public func end(of process: ChildProcess) async -> ExitStatus {
         await withCheckedContinuation { continuation in
-            // Registered before the descriptor is added, because the event may come at once.
-            let token = shared.state.with { state in
-                let token = state.nextToken
-                state.nextToken += 1
-                state.waiters[token] = Waiter(process: process, continuation: continuation)
-                return token
-            }
-            do {
-                try shared.epoll.add(process.pidfd, [.readable, .oneShot], token: token)
-            } catch {
-                let waiter = shared.state.with { $0.waiters.removeValue(forKey: token) }
-                waiter?.continuation.resume(returning: .unknown)
-            }
+            whenEnded(process) { continuation.resume(returning: $0) }
+        }
+    }
+
+    /// Calls `receive` once on the monitor's thread when the process has ended, after reaping it if it is a child. `receive` must not
+    /// block. One receiver for each process.
+    public func whenEnded(_ process: ChildProcess, _ receive: @escaping @Sendable (ExitStatus) -> Void) {
+        // Registered before the descriptor is added, because the event may come at once.
+        let token = shared.state.with { state in
+            let token = state.nextToken
+            state.nextToken += 1
+            state.waiters[token] = Waiter(process: process, receive: receive)
+            return token
+        }
+        do throws(SystemError) {
+            try shared.epoll.add(process.pidfd, [.readable, .oneShot], token: token)
+        } catch {
+            let waiter = shared.state.with { $0.waiters.removeValue(forKey: token) }
+            waiter?.receive(.unknown)
         }
     }
 
@@ -56,7 +62,7 @@ public final class ExitMonitor: Sendable {
             for event in events {
                 guard let waiter = shared.state.with({ $0.waiters.removeValue(forKey: event.token) }) else { continue }
                 shared.epoll.remove(waiter.process.pidfd)
-                waiter.continuation.resume(returning: waiter.process.reap() ?? .unknown)
+                waiter.receive(waiter.process.reap() ?? .unknown)
             }
         }
     }

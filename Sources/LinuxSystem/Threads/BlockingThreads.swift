@@ -13,11 +13,11 @@ public final class BlockingThreads: Sendable {
     private let queue = Guarded(Queue())
     private let wakeups: EventCounter
 
-    /// Starts `count` threads named `name`.
-    public init(count: Int, name: String) throws(SystemError) {
+    /// Starts `count` threads named `name`; `nice` as in `SystemThread.start`.
+    public init(count: Int, name: String, nice: Int32 = 0) throws(SystemError) {
         wakeups = try EventCounter(semaphore: true)
         for _ in 0..<count {
-            try SystemThread.start(name: name) { [queue, wakeups] in
+            try SystemThread.start(name: name, nice: nice) { [queue, wakeups] in
                 while let job = Self.next(queue, wakeups) { job() }
             }.detach()
         }

@@ -5,26 +5,29 @@ import Glibc
 public struct SystemThread: Sendable {
     private final class Body: Sendable {
         let name: String
+        let nice: Int32
         let run: @Sendable () -> Void
 
-        init(name: String, run: @escaping @Sendable () -> Void) {
+        init(name: String, nice: Int32, run: @escaping @Sendable () -> Void) {
             self.name = name
+            self.nice = nice
             self.run = run
         }
     }
 
     private let handle: pthread_t
 
-    /// Starts a thread named `name` (15 bytes show in ps(1)) with `stackSize` bytes of stack. Throws EAGAIN when the process may have no
-    /// more threads.
+    /// Starts a thread named `name` (15 bytes show in ps(1)) with `stackSize` bytes of stack. A negative `nice` puts it before the rest of
+    /// the machine (setpriority(2)); without the right to do so it runs as any other. Throws EAGAIN when the process may have no more
+    /// threads.
     public static func start(
-        name: String, stackSize: Int = 256 * 1024, _ run: @escaping @Sendable () -> Void
+        name: String, nice: Int32 = 0, stackSize: Int = 256 * 1024, _ run: @escaping @Sendable () -> Void
     ) throws(SystemError) -> SystemThread {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         defer { pthread_attr_destroy(&attributes) }
         pthread_attr_setstacksize(&attributes, stackSize)
-        let body = Unmanaged.passRetained(Body(name: name, run: run))
+        let body = Unmanaged.passRetained(Body(name: name, nice: nice, run: run))
         var handle = pthread_t()
         let error = pthread_create(&handle, &attributes, threadEntry, body.toOpaque())
         guard error == 0 else {
@@ -48,6 +51,8 @@ public struct SystemThread: Sendable {
         argument in
         let body = Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue()
         _ = ant_set_thread_name(String(body.name.prefix(15)))
+        // On Linux a thread has a nice value of its own, and 0 names the calling thread.
+        if body.nice != 0 { setpriority(Int32(PRIO_PROCESS.rawValue), 0, body.nice) }
         body.run()
         return nil
     }

@@ -6,6 +6,7 @@ import WireFormat
 /// The cache owner process: starts it, asks it, and starts it again when it ends. Workers live on meanwhile.
 actor CacheOwner {
     private let configuration: SupervisorConfiguration
+    private let executor: SupervisionExecutor
     private let program: String
     private let user: Accounts.User
     private let loop: ChannelLoop
@@ -23,16 +24,21 @@ actor CacheOwner {
     static let openFileLimit: UInt64 = 65536
 
     init(
-        configuration: SupervisorConfiguration, program: String, user: Accounts.User, loop: ChannelLoop,
-        monitor: ExitMonitor, log: any SupervisorLog, onRestart: @escaping @Sendable () -> Void
+        configuration: SupervisorConfiguration, executor: SupervisionExecutor, program: String, user: Accounts.User,
+        loop: ChannelLoop, monitor: ExitMonitor, log: any SupervisorLog, onRestart: @escaping @Sendable () -> Void
     ) {
         self.configuration = configuration
+        self.executor = executor
         self.program = program
         self.user = user
         self.loop = loop
         self.monitor = monitor
         self.log = log
         self.onRestart = onRestart
+    }
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor {
+        executor.asUnownedSerialExecutor()
     }
 
     var pid: Int32? {

@@ -18,7 +18,7 @@ final class ChannelLoop: Sendable {
         epoll = try Epoll()
         wakeup = try EventCounter()
         try epoll.add(wakeup.raw, .readable, token: 0)
-        try SystemThread.start(name: "control") { self.run() }.detach()
+        try SystemThread.start(name: "control", nice: SupervisionExecutor.nice) { self.run() }.detach()
     }
 
     func add(_ channel: ControlChannel) throws(SystemError) {

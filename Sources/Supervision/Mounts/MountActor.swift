@@ -44,6 +44,10 @@ actor MountActor {
         self.environment = environment
     }
 
+    nonisolated var unownedExecutor: UnownedSerialExecutor {
+        environment.executor.asUnownedSerialExecutor()
+    }
+
     private nonisolated var stack: MountStack {
         MountStack(uppers: environment.uppers, id: id, mountpoint: mountpoint, owner: owner)
     }
@@ -88,7 +92,7 @@ actor MountActor {
         self.custody = custody
         self.worker = worker
         handle(.adopted(restarts: record.restarts))
-        worker.onEnd { status in Task { await self.workerEnded(worker, status) } }
+        watch(worker)
         writeRecord()
         // The cache owner may be a new one.
         handle(.cacheRestarted)
@@ -216,7 +220,7 @@ actor MountActor {
                     deadline: .after(MountEnvironment.takeoverTimeout))
                 self.handle(.workerServing)
                 if self.overlay != nil { self.writeRecord() }
-                worker.onEnd { status in Task { await self.workerEnded(worker, status) } }
+                self.watch(worker)
             } catch {
                 await self.workerRefused("\(error)")
             }
@@ -229,6 +233,13 @@ actor MountActor {
         worker?.signal(SIGKILL)
         await endWorker()
         handle(.workerFailed(reason))
+    }
+
+    private func watch(_ worker: WorkerProcess) {
+        let executor = environment.executor
+        worker.onEnd { status in
+            executor.run { self.assumeIsolated { $0.workerEnded(worker, status) } }
+        }
     }
 
     private func workerEnded(_ ended: WorkerProcess, _ status: ExitStatus) {

@@ -4,6 +4,7 @@ import LinuxSystem
 struct MountEnvironment: Sendable {
     let configuration: SupervisorConfiguration
     let log: any SupervisorLog
+    let executor: SupervisionExecutor
     let cache: CacheOwner
     let spares: SparePool
     let uppers: UpperStore

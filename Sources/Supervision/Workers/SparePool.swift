@@ -4,6 +4,7 @@ import LinuxSystem
 /// Workers that are started ahead, so that a mount or a takeover does not wait for one to start.
 actor SparePool {
     private let launcher: WorkerLauncher
+    private let executor: SupervisionExecutor
     private let target: Int
     private let log: any SupervisorLog
     private var spares: [WorkerProcess] = []
@@ -11,10 +12,15 @@ actor SparePool {
     private var refilling = false
     private var stopped = false
 
-    init(launcher: WorkerLauncher, target: Int, log: any SupervisorLog) {
+    init(launcher: WorkerLauncher, target: Int, executor: SupervisionExecutor, log: any SupervisorLog) {
         self.launcher = launcher
+        self.executor = executor
         self.target = target
         self.log = log
+    }
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor {
+        executor.asUnownedSerialExecutor()
     }
 
     var count: Int {

@@ -27,8 +27,7 @@ final class WorkerProcess: Sendable {
 
     /// Starts to watch for the process's end. Call once.
     func watch(with monitor: ExitMonitor) {
-        Task.detached { [self] in
-            let status = await monitor.end(of: process)
+        monitor.whenEnded(process) { [self] status in
             channel.close("the worker ended")
             ProcessRecord.remove(socket: socketPath)
             let observer = end.with { end in
@@ -39,7 +38,7 @@ final class WorkerProcess: Sendable {
         }
     }
 
-    /// Who is told about the end from now on; at once if it has come already.
+    /// Who is told about the end from now on, on any thread; at once if it has come already.
     func onEnd(_ observer: @escaping @Sendable (ExitStatus) -> Void) {
         let ended = end.with { end in
             end.observer = observer
