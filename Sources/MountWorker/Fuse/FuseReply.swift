@@ -17,6 +17,7 @@ struct FuseReply: ~Copyable, @unchecked Sendable {
     }
 
     deinit {
+        MountSession.context(of: request).noteDropped()
         fuse_reply_err(request, EIO)
     }
 

@@ -45,6 +45,11 @@ final class MountSession: Sendable {
 
     // MARK: Reader threads
 
+    /// A reply was dropped instead of sent.
+    func noteDropped() {
+        responder.noteDropped()
+    }
+
     /// Answers an operation now or lets it wait.
     func serve(_ operation: Operation, _ reply: consuming FuseReply) {
         let step = core.with { $0.lower.step(operation) }

@@ -49,6 +49,12 @@ struct Responder: Sendable {
         reply.error(failure.errno)
     }
 
+    func noteDropped() {
+        memory.add(.served)
+        memory.add(.failures)
+        log.note(Failure(.ioError, "a request was dropped"))
+    }
+
     // MARK: Contents
 
     private func copy(_ bytes: ArraySlice<UInt8>, to reply: consuming FuseReply) {

@@ -26,6 +26,8 @@ struct NodeTable {
     private let memory: SessionMemory
     private var blockOfDirectory: [UInt64: Int32] = [:]
     private var depths: [UInt16] = [0]
+    /// The bases of all blocks, for the search.
+    private var bases: [UInt64] = [DirectoryBlock.rootNode]
     private var nextNode: UInt64
 
     /// Reads the blocks that earlier workers made. EPROTO if they do not fit together.
@@ -38,7 +40,7 @@ struct NodeTable {
         for index in 1..<max(1, memory.blockCount) {
             let block = memory.block(index)
             guard block.base == nextNode, block.parent < block.base, blockOfDirectory[block.parent] == nil,
-                let parent = place(of: block.parent, blocks: index)
+                let parent = place(of: block.parent)
             else { throw Self.inconsistent(index) }
             note(block, index, parent)
         }
@@ -60,7 +62,17 @@ struct NodeTable {
 
     /// Nil for a number that no node has.
     func place(of node: UInt64) -> Place? {
-        place(of: node, blocks: depths.count)
+        // The last block that begins at or before the node: blocks without entries share their base with the next one.
+        var low = 0
+        var high = bases.count
+        while low < high {
+            let middle = (low + high) / 2
+            if bases[middle] <= node { low = middle + 1 } else { high = middle }
+        }
+        guard low > 0 else { return nil }
+        let block = memory.block(low - 1)
+        guard node - block.base < UInt64(block.count) else { return nil }
+        return Place(block: block, blockIndex: low - 1, index: Int(node - block.base))
     }
 
     /// The block of a directory's entries, or nil if it has not been listed.
@@ -87,20 +99,7 @@ struct NodeTable {
     private mutating func note(_ block: DirectoryBlock, _ index: Int, _ parent: Place) {
         blockOfDirectory[block.parent] = Int32(truncatingIfNeeded: index)
         depths.append(depths[parent.blockIndex] + 1)
+        bases.append(block.base)
         nextNode = block.base + UInt64(block.count)
-    }
-
-    private func place(of node: UInt64, blocks: Int) -> Place? {
-        // The last block that begins at or before the node: blocks without entries share their base with the next one.
-        var low = 0
-        var high = blocks
-        while low < high {
-            let middle = (low + high) / 2
-            if memory.block(middle).base <= node { low = middle + 1 } else { high = middle }
-        }
-        guard low > 0 else { return nil }
-        let block = memory.block(low - 1)
-        guard node - block.base < UInt64(block.count) else { return nil }
-        return Place(block: block, blockIndex: low - 1, index: Int(node - block.base))
     }
 }

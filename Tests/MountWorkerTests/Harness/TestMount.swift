@@ -16,7 +16,7 @@ final class TestMount: Sendable {
     let memory: SessionMemory
     let root: Int32
     private let fuse: SharedFD
-    private let mount: SharedFD
+    private let mount: Guarded<SharedFD?>
     private let connection: FuseConnection
     private let watchdog: EventCounter
     private let workers = Guarded<[TestWorker]>([])
@@ -43,8 +43,9 @@ final class TestMount: Sendable {
         try check(write(fuse.raw, reply, reply.count), "write(FUSE_INIT)")
         connection = try FuseConnection(of: fuse.raw)
         let detached = try context.mount([.readOnly, .noSetuid, .noDevices])
-        mount = SharedFD(try Fd.duplicate(detached.raw))
-        root = mount.raw
+        let kept = SharedFD(try Fd.duplicate(detached.raw))
+        root = kept.raw
+        mount = Guarded(kept)
         self.fuse = SharedFD(fuse)
         memory = try SessionMemory(
             initRequest: request, initReply: reply,
@@ -89,6 +90,11 @@ final class TestMount: Sendable {
     func reconnect(_ worker: TestWorker) throws {
         let cache = try owner.connect()
         _ = try worker.call(.reconnectCache, fds: [cache.raw])
+    }
+
+    /// Lets go of the only reference to the mount.
+    func unmount() {
+        mount.with { $0 = nil }
     }
 
     func abort() throws {
