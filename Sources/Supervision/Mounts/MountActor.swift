@@ -320,10 +320,13 @@ actor MountActor {
 
     private func endWorkerAndCleanUp() {
         let (stack, made, overlay, custody) = (stack, made, overlay, custody)
-        let pinnedElsewhere = overlay != nil && custody?.isConnected == true && lastUnmountRung == .plain
+        let unmountedPlainly = overlay != nil && lastUnmountRung == .plain
         lower = nil
         Task {
-            if pinnedElsewhere {
+            let ended = await self.environment.unmountThreads.run {
+                custody?.hasEnded(by: .after(unmountedPlainly ? MountEnvironment.superblockTimeout : .zero)) ?? true
+            }
+            if !ended, unmountedPlainly {
                 self.log(
                     .warning, "the mount is in use elsewhere (another mount namespace?); its connection is aborted", [])
                 self.abortConnection()

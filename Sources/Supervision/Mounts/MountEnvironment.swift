@@ -17,6 +17,8 @@ struct MountEnvironment: Sendable {
     static let provisioningTimeout: Duration = .seconds(15)
     /// Time for a worker to take over a connection.
     static let takeoverTimeout: Duration = .seconds(5)
+    /// Time for the kernel to let go of the superblocks after an unmount that left no other user of them.
+    static let superblockTimeout: Duration = .milliseconds(200)
     /// Time for a worker to leave by itself when its connection has ended.
     static let workerExitTimeout: Duration = .milliseconds(500)
 }

@@ -23,8 +23,17 @@ final class Custody: Sendable {
     /// Whether the kernel still has the connection: poll(2) reports POLLERR on a connection that was unmounted or aborted. Asked of the
     /// fd itself, because the number may belong to another connection by now.
     var isConnected: Bool {
-        var entry = pollfd(fd: device.raw, events: 0, revents: 0)
-        return poll(&entry, 1, 0) >= 0 && entry.revents & Int16(POLLERR) == 0
+        !hasEnded(by: .now)
+    }
+
+    /// Waits for the end of the connection; false when the deadline passed first.
+    func hasEnded(by deadline: Deadline) -> Bool {
+        while true {
+            var entry = pollfd(fd: device.raw, events: 0, revents: 0)
+            let n = poll(&entry, 1, deadline.pollTimeout)
+            if n > 0 { return true }
+            if n == 0, deadline.hasPassed { return false }
+        }
     }
 
     /// Ends the connection unless it has ended. Never blocks.
