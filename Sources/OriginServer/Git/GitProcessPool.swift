@@ -138,10 +138,17 @@ struct Absence: Sendable {
         guard let now = self.repository.identity else { throw Self.gone(self.repository) }
         guard now == self.identity else { throw OriginError(.gitFailed, "the repository was replaced") }
         let complaint = process.complaint
-        if complaint.split(separator: "\n").contains(where: { $0.hasPrefix("error:") || $0.hasPrefix("fatal:") }) {
+        let damaged = complaint.split(separator: "\n").contains { line in
+            (line.hasPrefix("error:") || line.hasPrefix("fatal:"))
+                && !Self.harmless.contains { line.contains($0) }
+        }
+        if damaged {
             throw OriginError(.objectDamaged, "git cannot read an object of \(self.repository.directory): \(complaint)")
         }
     }
+
+    /// Said of a name that is a tree or blob where a commit is asked for, and of the first digits of several ids.
+    private static let harmless = [": expected commit type", " is ambiguous"]
 
     fileprivate static func gone(_ repository: GitRepository) -> OriginError {
         OriginError(.repositoryGone, "the repository \(repository.directory) is gone")

@@ -28,8 +28,8 @@ struct GitProgram: Sendable {
         let output = try Self.run(
             ProcessSpec(path: found, arguments: ["--version"], environment: Self.environment), deadline)
         let numbers = output.text.split(whereSeparator: { !$0.isNumber }).prefix(2).compactMap { Int($0) }
-        guard output.succeeded, numbers.count == 2 else {
-            throw OriginError(.gitUnusable, "\(found) --version says \"\(output.text)\": it is not git")
+        guard output.succeeded, output.text.hasPrefix("git version "), numbers.count == 2 else {
+            throw OriginError(.gitUnusable, "\(found) --version says \"\(output.text.prefix(80))\": it is not git")
         }
         guard (numbers[0], numbers[1]) >= (Self.oldestVersion.major, Self.oldestVersion.minor) else {
             throw OriginError(
