@@ -1,4 +1,9 @@
+import Dicfuse
+import Glibc
+
 @main
 struct Main {
-    static func main() {}
+    static func main() {
+        exit(CacheProcess.run(Array(CommandLine.arguments.dropFirst())))
+    }
 }

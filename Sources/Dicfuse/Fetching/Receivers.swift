@@ -1,0 +1,119 @@
+import CacheProtocol
+import GitHashing
+import GitObjects
+import Glibc
+import LinuxSystem
+
+/// Collects a body in memory, up to a limit.
+final class MemoryReceiver: BodyReceiver {
+    private(set) var bytes: [UInt8] = []
+    private let limit: Int
+
+    init(limit: Int) {
+        self.limit = limit
+    }
+
+    func begin(length: UInt64?) -> CacheError? {
+        if let length, length > UInt64(limit) { return tooLong }
+        return nil
+    }
+
+    func receive(_ chunk: UnsafeRawBufferPointer) -> CacheError? {
+        guard bytes.count + chunk.count <= limit else { return tooLong }
+        bytes.append(contentsOf: chunk)
+        return nil
+    }
+
+    private var tooLong: CacheError {
+        CacheError(.corrupt, "the origin's answer is longer than \(limit) bytes")
+    }
+}
+
+/// Takes a blob: small ones stay in memory, larger ones go to a file as they arrive, and the hash is computed on the way.
+final class BlobReceiver: BodyReceiver {
+    private let id: ObjectID
+    private let store: ObjectStore
+    private let memoryLimit: Int
+    private var hasher: ObjectHasher?
+    private var buffer: [UInt8] = []
+    private var file: IncomingFile?
+    private var count: UInt64 = 0
+
+    init(_ id: ObjectID, store: ObjectStore, memoryLimit: Int) {
+        self.id = id
+        self.store = store
+        self.memoryLimit = memoryLimit
+    }
+
+    func begin(length: UInt64?) -> CacheError? {
+        // The header of a Git object names its size, so without a length the hash has to wait for the end.
+        if let length { hasher = ObjectHasher(kind: id.kind, type: .blob, size: length) }
+        return nil
+    }
+
+    func receive(_ chunk: UnsafeRawBufferPointer) -> CacheError? {
+        hasher?.update(chunk)
+        count += UInt64(chunk.count)
+        do throws(SystemError) {
+            if file == nil && buffer.count + chunk.count > memoryLimit {
+                file = try store.create()
+                let kept = buffer
+                buffer = []
+                try write(kept)
+            }
+            if file == nil {
+                buffer.append(contentsOf: chunk)
+            } else {
+                try file?.write(chunk)
+            }
+            return nil
+        } catch {
+            return CacheError(.storage, "blob \(id) cannot be stored: \(error)")
+        }
+    }
+
+    private func write(_ bytes: [UInt8]) throws(SystemError) {
+        try bytes.span.bytes.withUnsafeBytes { (bytes) throws(SystemError) in try file?.write(bytes) }
+    }
+
+    /// Checks the contents against the id; a file then gets its place among the objects. Call once, after the whole body.
+    func finish() throws(CacheError) -> FlightValue {
+        let found: ObjectID
+        if let hasher = hasher.take() {
+            found = hasher.finish()
+        } else {
+            found = try hashAfterwards()
+        }
+        guard found == id else {
+            throw CacheError(.corrupt, "the origin sent \(count) bytes for blob \(id) whose id is \(found)")
+        }
+        guard let file = file.take() else { return .contents(buffer) }
+        do throws(SystemError) {
+            return .file(SharedFD(try store.publish(file, as: id)), size: count)
+        } catch {
+            throw CacheError(.storage, "blob \(id) cannot be stored: \(error)")
+        }
+    }
+
+    private func hashAfterwards() throws(CacheError) -> ObjectID {
+        var hasher = ObjectHasher(kind: id.kind, type: .blob, size: count)
+        guard file != nil else {
+            hasher.update(buffer)
+            return hasher.finish()
+        }
+        let descriptor = file?.raw ?? -1
+        let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 * 1024, alignment: 16)
+        defer { chunk.deallocate() }
+        var offset: Int64 = 0
+        do throws(SystemError) {
+            while true {
+                let n = try File.read(descriptor, into: chunk, at: offset)
+                if n == 0 { return hasher.finish() }
+                hasher.update(UnsafeRawBufferPointer(rebasing: chunk[..<n]))
+                offset += Int64(n)
+            }
+        } catch {
+            throw CacheError(.storage, "blob \(id) cannot be read back: \(error)")
+        }
+    }
+}

@@ -1,0 +1,47 @@
+import CacheProtocol
+import Synchronization
+
+/// What is counted. The raw values are the names in the status.
+enum Counter: String, CaseIterable, Sendable {
+    case directoryHits, directoryMisses, blobHits, blobMisses, statHits, statMisses
+    case treeFetches, listingFetches, blobFetches, sizeFetches, pinFetches, capabilityFetches
+    case bytesFetched, retries, negativeHits
+    case refusedTrees, verifyFailures, sizeMismatches, damagedObjects, storageFailures
+    case guessedModes
+    case messages, protocolErrors, cancelled
+}
+
+/// Counts that any thread may raise.
+final class Counters: Sendable {
+    private static let count = Counter.allCases.count + CacheError.Code.allCases.count + 1
+    private nonisolated(unsafe) let values: UnsafeMutablePointer<Atomic<UInt64>>
+    private static let positions = Dictionary(
+        uniqueKeysWithValues: Counter.allCases.enumerated().map { ($1, $0) })
+
+    init() {
+        values = .allocate(capacity: Self.count)
+        for index in 0..<Self.count { (values + index).initialize(to: Atomic(0)) }
+    }
+
+    deinit {
+        values.deinitialize(count: Self.count)
+        values.deallocate()
+    }
+
+    func add(_ counter: Counter, _ amount: UInt64 = 1) {
+        values[Self.positions[counter] ?? 0].add(amount, ordering: .relaxed)
+    }
+
+    /// Counts an error that was answered to somebody.
+    func add(failure code: CacheError.Code) {
+        values[Counter.allCases.count + Int(code.rawValue)].add(1, ordering: .relaxed)
+    }
+
+    subscript(counter: Counter) -> UInt64 {
+        values[Self.positions[counter] ?? 0].load(ordering: .relaxed)
+    }
+
+    subscript(failure code: CacheError.Code) -> UInt64 {
+        values[Counter.allCases.count + Int(code.rawValue)].load(ordering: .relaxed)
+    }
+}

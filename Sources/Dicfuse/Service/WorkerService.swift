@@ -1,0 +1,163 @@
+import CacheProtocol
+import GitObjects
+import LinuxSystem
+import WireFormat
+
+/// What a message was: to be answered, answered already, or a reason to close the connection.
+enum Handled {
+    case done
+    /// It breaks the protocol; the text says how.
+    case violation(String)
+}
+
+/// Answers workers. What is in the index is answered at once on the calling thread; everything else joins a flight and is
+/// answered when that lands.
+struct WorkerService: Sendable {
+    let counters: Counters
+    let log: Log
+
+    func handle(
+        _ message: [UInt8], on connection: Connection, store: OriginStore, reader: borrowing IndexReader
+    ) -> Handled {
+        var fields = WireReader(message)
+        let header: MessageHeader
+        let request: WorkerRequest
+        do throws(WireError) {
+            header = try MessageHeader(from: &fields)
+            guard let operation = CacheOperation(rawValue: header.operation), header.flags.isEmpty else {
+                return .violation("operation \(header.operation)")
+            }
+            request = try WorkerRequest(operation: operation, from: &fields)
+        } catch {
+            return .violation("\(error)")
+        }
+        counters.add(.messages)
+        if case .hello(let oldest, let newest) = request {
+            return greet(header, oldest: oldest, newest: newest, connection)
+        }
+        guard connection.isGreeted else { return .violation("a request before the hello") }
+        let asker = Asker(connection: connection, header: header, store: store, counters: counters)
+        switch request {
+        case .hello: return .done
+        case .directory(let id): return directory(id, asker, reader)
+        case .stat(let directory, let index): return stat(directory, Int(index), asker, reader)
+        case .open(let id, let size): return open(id, size, asker, reader)
+        case .cancel(let request):
+            store.cancel(WaiterID(owner: connection.id, request: request))
+            return .done
+        }
+    }
+
+    private func greet(
+        _ header: MessageHeader, oldest: UInt16, newest: UInt16, _ connection: Connection
+    ) -> Handled {
+        guard !connection.isGreeted else { return .violation("a second hello") }
+        guard let version = CacheProtocolVersion.agreed(oldest: oldest, newest: newest) else {
+            connection.reply(
+                header,
+                CacheError(
+                    .invalidRequest,
+                    "the worker speaks protocol \(oldest) to \(newest), the cache owner "
+                        + "\(CacheProtocolVersion.oldest) to \(CacheProtocolVersion.newest)"), counters)
+            return .done
+        }
+        connection.greet()
+        connection.reply(header, .hello(version: version))
+        return .done
+    }
+
+    // MARK: Directories
+
+    private func directory(_ id: ObjectID, _ asker: Asker, _ reader: borrowing IndexReader) -> Handled {
+        do throws(IndexError) {
+            if let packed = try reader.packedDirectory(id) {
+                counters.add(.directoryHits)
+                asker.answer(directory: packed)
+                return .done
+            }
+        } catch {
+            unreadable(error)
+        }
+        counters.add(.directoryMisses)
+        return asker.ask(.directory(id)) { asker, value in
+            if case .directory(let packed) = value { asker.answer(directory: packed) }
+        }
+    }
+
+    // MARK: Modes and sizes
+
+    private func stat(
+        _ directory: ObjectID, _ index: Int, _ asker: Asker, _ reader: borrowing IndexReader
+    ) -> Handled {
+        do throws(IndexError) {
+            if let packed = try reader.packedDirectory(directory) {
+                let entry = Self.entry(packed, index)
+                if let entry, !entry.isComplete, entry.mode.hasBlob, let known = try reader.blob(entry.id),
+                    !entry.flags.contains(.modeUnknown) || known.executable != nil
+                {
+                    counters.add(.statHits)
+                    asker.answer(entry, directory, index, size: known.size, executable: known.executable)
+                    return .done
+                }
+                return stat(directory, index, entry, asker)
+            }
+        } catch {
+            unreadable(error)
+        }
+        return asker.ask(.directory(directory)) { asker, value in
+            guard case .directory(let packed) = value else { return }
+            _ = stat(directory, index, Self.entry(packed, index), asker)
+        }
+    }
+
+    private func stat(_ directory: ObjectID, _ index: Int, _ entry: PackedEntry?, _ asker: Asker) -> Handled {
+        guard let entry else {
+            asker.answer(CacheError(.invalidRequest, "directory \(directory) has no entry \(index)"))
+            return .done
+        }
+        guard !entry.isComplete, entry.mode.hasBlob else {
+            counters.add(.statHits)
+            asker.reply(.stat(mode: entry.mode.rawValue, size: entry.size))
+            return .done
+        }
+        counters.add(.statMisses)
+        return asker.ask(.information(entry.id, mode: entry.flags.contains(.modeUnknown))) { asker, value in
+            guard case .information(let size, let executable) = value else { return }
+            asker.answer(entry, directory, index, size: size, executable: executable)
+        }
+    }
+
+    private static func entry(_ packed: [UInt8], _ index: Int) -> PackedEntry? {
+        guard let listing = try? PackedDirectory(packed), index < listing.count else { return nil }
+        return listing[index]
+    }
+
+    // MARK: Contents
+
+    private func open(
+        _ id: ObjectID, _ size: UInt64, _ asker: Asker, _ reader: borrowing IndexReader
+    ) -> Handled {
+        guard id.kind != .path else {
+            asker.answer(CacheError(.invalidRequest, "\(id) is a directory's key, not a blob"))
+            return .done
+        }
+        do throws(IndexError) {
+            let record = id == .emptyBlobSHA1 ? BlobRecord(size: 0, flags: .present, lastUse: 0) : try reader.blob(id)
+            if let record, let value = asker.store.localBlob(id, record) {
+                counters.add(.blobHits)
+                asker.answer(id, value, expecting: size)
+                return .done
+            }
+        } catch {
+            unreadable(error)
+        }
+        counters.add(.blobMisses)
+        return asker.ask(.blob(id)) { asker, value in asker.answer(id, value, expecting: size) }
+    }
+
+    /// A look at the index that failed counts as a miss: what is in it can be had again.
+    private func unreadable(_ error: IndexError) {
+        counters.add(.storageFailures)
+        log.error("index-read-failed", ["cause": "\(error)"])
+    }
+}

@@ -1,0 +1,316 @@
+import CacheProtocol
+import Foundation
+import GitObjects
+import LinuxSystem
+
+/// An HTTP/1.1 origin on the loopback over a real repository's objects, with faults by script. One thread for each connection.
+final class StubOrigin: Sendable {
+    enum Dialect: Sendable { case antares, mega }
+
+    /// What happens instead of the right answer, once for each one that is queued.
+    enum Fault: Sendable {
+        case status(Int, retryAfter: Int? = nil)
+        case otherBytes
+        /// The right length is announced, half is sent.
+        case truncated
+        /// Neither a length nor the right bytes.
+        case endless
+        /// Right, but without Content-Length.
+        case unannounced
+        /// No answer until the stub is stopped.
+        case silent
+        /// The right answer, once `release` is called.
+        case held
+        case reset
+    }
+
+    private struct State {
+        var objects: [ObjectID: TestRepository.Object] = [:]
+        var faults: [String: [Fault]] = [:]
+        var requests: [String: Int] = [:]
+        var sockets: Set<Int32> = []
+        var threads: [SystemThread] = []
+        var released = false
+        var stopped = false
+    }
+
+    let dialect: Dialect
+    let port: UInt16
+    let repository: TestRepository
+    private let listener: Int32
+    private let state = Guarded(State())
+    private let gate = DispatchSemaphore(value: 0)
+
+    var url: String { "http://127.0.0.1:\(port)" }
+
+    init(_ repository: TestRepository, dialect: Dialect, port wanted: UInt16 = 0) throws {
+        self.repository = repository
+        self.dialect = dialect
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        self.listener = listener
+        var on: Int32 = 1
+        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, 4)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = wanted.bigEndian
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let bound = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                bind(listener, address, length) == 0 && listen(listener, 128) == 0
+                    && getsockname(listener, address, &length) == 0
+            }
+        }
+        guard bound else { throw TestRepository.Failure("bind: \(Errno.current)") }
+        port = UInt16(bigEndian: address.sin_port)
+        try refresh()
+        let thread = try SystemThread.start(name: "stub") { [self] in accept() }
+        state.with { $0.threads.append(thread) }
+    }
+
+    /// Takes up what was committed since.
+    func refresh() throws {
+        let objects = try repository.objects()
+        state.with { $0.objects = objects }
+    }
+
+    func remove(_ id: ObjectID) {
+        state.with { $0.objects[id] = nil }
+    }
+
+    /// Queues faults for requests whose target contains `part`.
+    func fail(_ part: String, _ faults: Fault...) {
+        state.with { $0.faults[part, default: []] += faults }
+    }
+
+    func release() {
+        state.with { $0.released = true }
+        for _ in 0..<64 { gate.signal() }
+    }
+
+    /// Requests whose target contains `part`.
+    func requests(_ part: String) -> Int {
+        state.with { $0.requests.reduce(0) { $1.key.contains(part) ? $0 + $1.value : $0 } }
+    }
+
+    var total: Int { state.with { $0.requests.values.reduce(0, +) } }
+
+    func stop() {
+        state.with { state in
+            guard !state.stopped else { return }
+            state.stopped = true
+            shutdown(listener, Int32(SHUT_RDWR))
+            for socket in state.sockets { shutdown(socket, Int32(SHUT_RDWR)) }
+        }
+        release()
+        let threads = state.with { state in
+            defer { state.threads = [] }
+            return state.threads
+        }
+        for thread in threads { thread.join() }
+        close(listener)
+    }
+
+    private func accept() {
+        while true {
+            let socket = Glibc.accept(listener, nil, nil)
+            guard socket >= 0 else { return }
+            let stopped = state.with { state in
+                state.sockets.insert(socket)
+                return state.stopped
+            }
+            guard !stopped, let thread = try? SystemThread.start(name: "stub-connection", { [self] in serve(socket) })
+            else {
+                close(socket)
+                return
+            }
+            state.with { $0.threads.append(thread) }
+        }
+    }
+
+    private func serve(_ socket: Int32) {
+        defer {
+            _ = state.with { $0.sockets.remove(socket) }
+            close(socket)
+        }
+        var pending: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 16384)
+        let end = Array("\r\n\r\n".utf8)
+        while true {
+            while let found = pending.firstRange(of: end) {
+                let head = String(decoding: pending[..<found.lowerBound], as: UTF8.self)
+                pending.removeSubrange(..<found.upperBound)
+                guard answer(head, socket) else { return }
+            }
+            let n = recv(socket, &chunk, chunk.count, 0)
+            guard n > 0 else { return }
+            pending += chunk[..<n]
+        }
+    }
+
+    private func answer(_ head: String, _ socket: Int32) -> Bool {
+        let words = (head.split(separator: "\r\n").first ?? "").split(separator: " ")
+        guard words.count == 3 else { return false }
+        let isHead = words[0] == "HEAD"
+        let target = String(words[1])
+        let fault: Fault? = state.with { state in
+            state.requests["\(words[0]) \(target)", default: 0] += 1
+            guard
+                let key = state.faults.keys.first(where: { target.contains($0) && state.faults[$0]?.isEmpty == false })
+            else { return nil }
+            return state.faults[key]?.removeFirst()
+        }
+        var (status, body) = respond(target)
+        var length: Int? = body.count
+        var extra = ""
+        var goesOn = true
+        switch fault {
+        case .status(let code, let retryAfter):
+            (status, body, length) = (code, Array("fault".utf8), 5)
+            if let retryAfter { extra = "Retry-After: \(retryAfter)\r\n" }
+        case .otherBytes:
+            body = body.isEmpty ? [1] : body.map { $0 ^ 1 }
+            length = body.count
+        case .truncated:
+            body = Array(body.prefix(body.count / 2))
+            goesOn = false
+        case .endless:
+            body = [UInt8](repeating: 0, count: body.count + 100_000)
+            (length, goesOn) = (nil, false)
+        case .unannounced:
+            (length, goesOn) = (nil, false)
+        case .silent:
+            while recv(socket, &body, 0, 0) == 0, !state.with({ $0.stopped }) { gate.wait() }
+            return false
+        case .held:
+            if !state.with({ $0.released }) { gate.wait() }
+        case .reset:
+            var linger = linger(l_onoff: 1, l_linger: 0)
+            setsockopt(socket, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
+            return false
+        case nil:
+            break
+        }
+        var header = "HTTP/1.1 \(status) X\r\n\(extra)"
+        if let length { header += "Content-Length: \(length)\r\n" }
+        if !goesOn { header += "Connection: close\r\n" }
+        header += "\r\n"
+        var bytes = Array(header.utf8)
+        if !isHead { bytes += body }
+        var sent = 0
+        while sent < bytes.count {
+            let n = bytes.withUnsafeBytes {
+                send(socket, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+            }
+            guard n > 0 else { return false }
+            sent += n
+        }
+        return goesOn
+    }
+
+    // MARK: The right answers
+
+    private func respond(_ target: String) -> (Int, [UInt8]) {
+        let parts = target.split(separator: "?", maxSplits: 1)
+        let path = String(parts[0])
+        var query: [String: String] = [:]
+        for pair in (parts.count > 1 ? parts[1] : "").split(separator: "&") {
+            let sides = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            query[String(sides[0])] = String(sides.count > 1 ? sides[1] : "").removingPercentEncoding
+        }
+        let objects = state.with { $0.objects }
+        if let oid = path.suffix(after: "/api/v1/file/blob/") {
+            guard let id = ObjectID(hex: oid), let object = objects[id], object.type == "blob" else { return (404, []) }
+            return (200, object.bytes)
+        }
+        let tree = StubTrees(objects: objects)
+        switch (dialect, path) {
+        case (.antares, "/antares/v1/capabilities"):
+            return (200, Array("{\"version\":1}".utf8))
+        case (.antares, _) where path.hasPrefix("/antares/v1/commits/"):
+            let name = path.suffix(after: "/antares/v1/commits/")?.removingPercentEncoding ?? ""
+            guard let commit = repository.resolve(name), let (root, time) = tree.commit(commit) else {
+                return (404, [])
+            }
+            return (200, Array("{\"commit\":\"\(commit)\",\"tree\":\"\(root)\",\"time\":\(time)}".utf8))
+        case (.antares, _) where path.hasPrefix("/antares/v1/trees/"):
+            guard let id = ObjectID(hex: path.suffix(after: "/antares/v1/trees/") ?? ""), let frame = tree.frame(id)
+            else { return (404, []) }
+            return (200, frame)
+        case (.mega, "/api/v1/latest-commit"):
+            let refs = query["refs"] ?? ""
+            guard let commit = repository.resolve(refs.isEmpty ? "HEAD" : refs), let (_, time) = tree.commit(commit)
+            else { return (500, Array("{\"req_result\":false,\"data\":null,\"err_message\":\"x\"}".utf8)) }
+            return (200, Array("{\"oid\":\"\(commit)\",\"date\":\"\(time)\",\"status\":\"success\"}".utf8))
+        case (.mega, "/api/v1/tree/content-hash"):
+            guard let commit = ObjectID(hex: query["refs"] ?? ""), let (root, _) = tree.commit(commit) else {
+                return (500, [])
+            }
+            return (200, tree.listing(root, query["path"] ?? "/"))
+        case (.mega, "/api/v1/file/tree"):
+            guard let head = repository.resolve("HEAD"), let (root, _) = tree.commit(head),
+                let id = tree.walk(root, query["path"] ?? "/"), query["oid"].map({ $0 == id.hex }) ?? true
+            else { return (200, []) }
+            return (200, objects[id]?.bytes ?? [])
+        default:
+            return (404, Array("Operation not supported".utf8))
+        }
+    }
+}
+
+/// Reads trees and commits out of a set of objects.
+struct StubTrees {
+    let objects: [ObjectID: TestRepository.Object]
+
+    func commit(_ id: ObjectID) -> (root: ObjectID, time: Int)? {
+        guard let object = objects[id], object.type == "commit" else { return nil }
+        let lines = String(decoding: object.bytes, as: UTF8.self).split(separator: "\n")
+        guard let tree = lines.first?.dropFirst(5), let root = ObjectID(hex: tree),
+            let time = lines.first(where: { $0.hasPrefix("committer ") })?.split(separator: " ").dropLast().last
+        else { return nil }
+        return (root, Int(time) ?? 0)
+    }
+
+    func entries(_ id: ObjectID) -> [TreeEntry]? {
+        guard let object = objects[id], object.type == "tree" else { return nil }
+        return try? TreeParser.entries(of: object.bytes)
+    }
+
+    func frame(_ id: ObjectID) -> [UInt8]? {
+        guard let object = objects[id], object.type == "tree" else { return nil }
+        let sizes = (entries(id) ?? []).map { entry in
+            entry.mode.hasBlob ? UInt64(objects[entry.id]?.bytes.count ?? -1) : ObjectFrame.noSize
+        }
+        var bytes: [UInt8] = []
+        ObjectFrame.appendTree(to: &bytes, id, payload: object.bytes, sizes: sizes)
+        return bytes + ObjectFrame.end
+    }
+
+    func walk(_ root: ObjectID, _ path: String) -> ObjectID? {
+        var id = root
+        for component in path.split(separator: "/") {
+            guard let entry = entries(id)?.first(where: { $0.name == Array(component.utf8) && $0.mode == .directory })
+            else { return nil }
+            id = entry.id
+        }
+        return id
+    }
+
+    func listing(_ root: ObjectID, _ path: String) -> [UInt8] {
+        let items = walk(root, path).flatMap(entries) ?? []
+        let data = items.map { entry in
+            [
+                "name": String(decoding: entry.name, as: UTF8.self),
+                "content_type": entry.mode == .directory ? "directory" : "file", "oid": entry.id.hex,
+            ]
+        }
+        let envelope: [String: Any] = ["req_result": true, "data": data, "err_message": ""]
+        return (try? JSONSerialization.data(withJSONObject: envelope)).map(Array.init) ?? []
+    }
+}
+
+extension String {
+    func suffix(after prefix: String) -> String? {
+        hasPrefix(prefix) ? String(dropFirst(prefix.count)) : nil
+    }
+}
