@@ -1,3 +1,4 @@
+import CAntares
 import Glibc
 
 /// A moment on CLOCK_MONOTONIC, which all processes of the machine share: it can travel with a request from process to process and
