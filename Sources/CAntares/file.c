@@ -1,7 +1,9 @@
 #include "antares_file.h"
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/stat.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -71,9 +72,19 @@ int ant_clone_tree(int dirfd, const char *path)
 	return open_tree(dirfd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 }
 
-int ant_set_propagation(const char *path, unsigned long propagation)
+int ant_make_shared(const char *path)
 {
-	return mount(NULL, path, NULL, propagation, NULL);
+	return mount(NULL, path, NULL, MS_SHARED, NULL);
+}
+
+int ant_mount(const char *source, const char *path, const char *type)
+{
+	return mount(source, path, type, 0, NULL);
+}
+
+int ant_unmount(const char *path, int detach)
+{
+	return umount2(path, UMOUNT_NOFOLLOW | (detach ? MNT_DETACH : 0));
 }
 
 int ant_unique_mount_id(int fd, uint64_t *id)

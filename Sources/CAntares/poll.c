@@ -1,11 +1,21 @@
 #include "antares_poll.h"
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 int ant_epoll_create(void)
 {
 	return epoll_create1(EPOLL_CLOEXEC);
+}
+
+_Static_assert(sizeof(struct ant_epoll_event) == sizeof(struct epoll_event), "the layout is the kernel's");
+
+int ant_epoll_wait(int epoll, struct ant_epoll_event *events, int limit, int timeout_ms)
+{
+	return epoll_wait(epoll, (struct epoll_event *)events, limit, timeout_ms);
 }
 
 int ant_epoll_set(int epoll, int fd, uint32_t events, uint64_t token, int change)

@@ -1,5 +1,8 @@
 // What Swift cannot import itself: variadic system calls, function-like macros, and system calls that the C library has
 // no wrapper for. Every function answers as system calls do: -1 and errno, or the result.
+//
+// These headers include only headers of types: what they include becomes part of two Clang modules, this one and the C library's, and
+// Swift would then ascribe a structure such as timespec to whichever it met first.
 #pragma once
 #include "antares_atomic.h"
 #include "antares_file.h"

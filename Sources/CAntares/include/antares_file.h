@@ -1,11 +1,6 @@
 #pragma once
-#include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdint.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <sys/types.h>
 
 // Values of the kernel's interface (include/uapi/linux/fcntl.h) that Swift sees only behind _GNU_SOURCE.
 enum {

@@ -1,7 +1,6 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/mount.h>
 
 int ant_fsopen(const char *type);
 int ant_fsconfig_flag(int fs, const char *key);
@@ -16,8 +15,12 @@ int ant_fs_log(int fs, char *buffer, size_t size);
 int ant_move_mount(int mount, int target, int beneath);
 /// open_tree(2) with OPEN_TREE_CLONE: a detached copy of the mount at `path`.
 int ant_clone_tree(int dirfd, const char *path);
-/// Changes the propagation of the mount at `path` to MS_SHARED, MS_PRIVATE or MS_SLAVE.
-int ant_set_propagation(const char *path, unsigned long propagation);
+/// Makes the mount at `path` shared (mount_namespaces(7)).
+int ant_make_shared(const char *path);
+/// mount(2) of a filesystem that needs no options.
+int ant_mount(const char *source, const char *path, const char *type);
+/// umount2(2) with UMOUNT_NOFOLLOW, and with MNT_DETACH if `detach`.
+int ant_unmount(const char *path, int detach);
 /// The unique mount id (never reused, Linux 6.8) of the mount that `fd` is on.
 int ant_unique_mount_id(int fd, uint64_t *id);
 /// statmount(2): 0 if a mount with this unique id exists in the caller's namespace, -1 with ENOENT if not.

@@ -1,10 +1,26 @@
 #pragma once
-#include <poll.h>
-#include <signal.h>
 #include <stdint.h>
-#include <sys/epoll.h>
+
+// Events of epoll(7), include/uapi/linux/eventpoll.h.
+enum {
+	ANT_EPOLL_IN = 0x1,
+	ANT_EPOLL_OUT = 0x4,
+	ANT_EPOLL_ERR = 0x8,
+	ANT_EPOLL_HUP = 0x10,
+	ANT_EPOLL_RDHUP = 0x2000,
+	ANT_EPOLL_ONESHOT = 1 << 30,
+	ANT_EPOLL_ET = 1U << 31,
+};
+
+/// One event, in the layout of struct epoll_event.
+struct ant_epoll_event {
+	uint32_t events;
+	uint64_t token;
+} __attribute__((packed));
 
 int ant_epoll_create(void);
+/// epoll_wait(2).
+int ant_epoll_wait(int epoll, struct ant_epoll_event *events, int limit, int timeout_ms);
 /// Adds (or changes, if `change`) `fd` with the caller's token.
 int ant_epoll_set(int epoll, int fd, uint32_t events, uint64_t token, int change);
 int ant_epoll_remove(int epoll, int fd);

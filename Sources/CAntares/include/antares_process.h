@@ -1,9 +1,7 @@
 #pragma once
-#include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <sys/resource.h>
 #include <sys/types.h>
-#include <sys/wait.h>
 
 int ant_pidfd_open(pid_t pid);
 int ant_pidfd_send_signal(int pidfd, int signal);

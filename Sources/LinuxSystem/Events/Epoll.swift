@@ -6,14 +6,14 @@ public struct Epoll: ~Copyable, Sendable {
     public struct Events: OptionSet, Sendable {
         public let rawValue: UInt32
         public init(rawValue: UInt32) { self.rawValue = rawValue }
-        public static let readable = Events(rawValue: EPOLLIN.rawValue)
-        public static let writable = Events(rawValue: EPOLLOUT.rawValue)
-        public static let error = Events(rawValue: EPOLLERR.rawValue)
-        public static let hangUp = Events(rawValue: EPOLLHUP.rawValue)
-        public static let peerClosed = Events(rawValue: EPOLLRDHUP.rawValue)
+        public static let readable = Events(rawValue: UInt32(ANT_EPOLL_IN))
+        public static let writable = Events(rawValue: UInt32(ANT_EPOLL_OUT))
+        public static let error = Events(rawValue: UInt32(ANT_EPOLL_ERR))
+        public static let hangUp = Events(rawValue: UInt32(ANT_EPOLL_HUP))
+        public static let peerClosed = Events(rawValue: UInt32(ANT_EPOLL_RDHUP))
         /// Reported once, then silent until changed again: so that one of several threads handles a descriptor at a time.
-        public static let oneShot = Events(rawValue: EPOLLONESHOT.rawValue)
-        public static let edge = Events(rawValue: EPOLLET.rawValue)
+        public static let oneShot = Events(rawValue: UInt32(ANT_EPOLL_ONESHOT))
+        public static let edge = Events(rawValue: UInt32(ANT_EPOLL_ET))
     }
 
     public struct Event: Sendable {
@@ -42,15 +42,15 @@ public struct Epoll: ~Copyable, Sendable {
     /// Waits until something happens or the deadline passes (then the result is empty). An interruption by a signal is an empty
     /// result, too.
     public borrowing func wait(until deadline: Deadline = .never, limit: Int = 64) throws(SystemError) -> [Event] {
-        try withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: limit) {
+        try withUnsafeTemporaryAllocation(of: ant_epoll_event.self, capacity: limit) {
             buffer -> Result<[Event], SystemError> in
-            let n = epoll_wait(file.raw, buffer.baseAddress!, Int32(limit), deadline.pollTimeout)
+            let n = ant_epoll_wait(file.raw, buffer.baseAddress!, Int32(limit), deadline.pollTimeout)
             if n == -1 {
                 let error = Errno.current
                 return error == .interrupted ? .success([]) : .failure(SystemError(error, "epoll_wait"))
             }
             return .success(
-                (0..<Int(n)).map { Event(token: buffer[$0].data.u64, events: Events(rawValue: buffer[$0].events)) })
+                (0..<Int(n)).map { Event(token: buffer[$0].token, events: Events(rawValue: buffer[$0].events)) })
         }.get()
     }
 }

@@ -1,3 +1,4 @@
+import CAntares
 import Glibc
 
 /// One FUSE connection: the fd of /dev/fuse and its control directory in fusectl (Documentation/filesystems/fuse.rst).
@@ -68,6 +69,6 @@ public struct FuseConnection: Hashable, Sendable {
     /// Mounts fusectl at /sys/fs/fuse/connections unless it is there.
     public static func ensureControlFilesystem() throws(SystemError) {
         if try MountTable.current().contains(where: { $0.mountPoint == control && $0.type == "fusectl" }) { return }
-        try check(mount("fusectl", control, "fusectl", 0, nil), "mount", control)
+        try check(ant_mount("fusectl", control, "fusectl"), "mount", control)
     }
 }

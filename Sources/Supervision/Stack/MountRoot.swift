@@ -23,7 +23,7 @@ struct MountRoot: Sendable {
         let mount = try context.mount([.noSetuid, .noDevices])
         let target = try Directory.open(path)
         try mount.attach(at: target.raw)
-        try Mounts.setPropagation(path, .shared)
+        try Mounts.makeShared(path)
         return MountRoot(path: path)
     }
 
