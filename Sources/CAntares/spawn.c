@@ -76,6 +76,12 @@ static int drop_identity(const struct ant_spawn_request *what)
 	return 0;
 }
 
+static int is_ignored(int signal)
+{
+	struct sigaction current;
+	return sigaction(signal, NULL, &current) == 0 && current.sa_handler == SIG_IGN;
+}
+
 #define STEP(name, expression)              \
 	do {                                \
 		job->step = name;           \
@@ -90,7 +96,7 @@ static int child(void *argument)
 
 	struct sigaction standard = {.sa_handler = SIG_DFL};
 	for (int signal = 1; signal < NSIG; signal++)
-		if (signal != SIGKILL && signal != SIGSTOP)
+		if (signal != SIGKILL && signal != SIGSTOP && !(what->keep_ignored_signals && is_ignored(signal)))
 			sigaction(signal, &standard, NULL);
 
 	STEP("placing file descriptors", place_fds(what));

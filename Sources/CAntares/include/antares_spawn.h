@@ -16,6 +16,8 @@ struct ant_spawn_request {
 	gid_t gid;
 	int new_session;
 	int no_new_privileges;
+	/// Signals that the caller ignores stay ignored, as a shell's `nohup` and `&` want it; else all are reset.
+	int keep_ignored_signals;
 	/// Limits in bytes or counts; 0 keeps the caller's.
 	uint64_t memlock_limit;
 	uint64_t nofile_limit;

@@ -21,4 +21,18 @@ public struct Signals: ~Copyable, Sendable {
         let signal = try check(ant_next_signal(file.raw), "read(signalfd)")
         return signal == 0 ? nil : signal
     }
+
+    /// The next signal that arrived, and whether the kernel sent it: what a terminal sends goes to the whole foreground process group, so
+    /// a child in it has had the signal already. Nil if there is none.
+    public borrowing func nextWithSender() throws(SystemError) -> (number: Int32, isFromKernel: Bool)? {
+        // struct signalfd_siginfo of signalfd(2): 128 bytes, of which ssi_signo is the first word and ssi_code the third.
+        var information = [Int32](repeating: 0, count: 32)
+        let n = information.withUnsafeMutableBytes { read(file.raw, $0.baseAddress, $0.count) }
+        if n == -1 {
+            if Errno.current == .wouldBlock || Errno.current == .interrupted { return nil }
+            throw SystemError(Errno.current, "read(signalfd)")
+        }
+        let kernel: Int32 = 0x80
+        return (information[0], information[2] == kernel)
+    }
 }

@@ -80,6 +80,7 @@ public final class ChildProcess: Sendable {
                     what.gid = spec.gid ?? UInt32.max
                     what.new_session = spec.newSession ? 1 : 0
                     what.no_new_privileges = spec.noNewPrivileges ? 1 : 0
+                    what.keep_ignored_signals = spec.keepsIgnoredSignals ? 1 : 0
                     what.memlock_limit = spec.memoryLockLimit ?? 0
                     what.nofile_limit = spec.openFileLimit ?? 0
                     what.oom_score_adjust = spec.oomScoreAdjust ?? 0

@@ -18,6 +18,8 @@ public struct ProcessSpec: Sendable {
     public var newSession = true
     /// prctl(2) PR_SET_NO_NEW_PRIVS.
     public var noNewPrivileges = true
+    /// Signals that the caller ignores stay ignored in the child (for commands run on somebody's behalf); else all are reset.
+    public var keepsIgnoredSignals = false
     /// Bytes the child may lock in memory; nil keeps the caller's limit.
     public var memoryLockLimit: UInt64?
     public var openFileLimit: UInt64?
