@@ -105,11 +105,11 @@ if !coreOnly {
         tests("SupervisorConfigTests", ["SupervisorConfig", "Supervision", "LinuxSystem"]),
         tests(
             "OperatorAPITests",
-            ["OperatorAPI", "Supervision", .product(name: "HummingbirdTesting", package: "hummingbird")]),
+            ["OperatorAPI", "Supervision", "LinuxSystem", hummingbird, nioCore, log]),
         tests(
             "OriginServerTests",
             ["OriginServer", "GitObjects", "GitHashing", .product(name: "HummingbirdTesting", package: "hummingbird")]),
-        tests("OperatorCLITests", ["OperatorCLI"]),
+        tests("OperatorCLITests", ["OperatorCLI", "OperatorAPI", "Supervision", "LinuxSystem", log]),
         tests("SystemTests", ["LinuxSystem"]),
     ]
 }

@@ -1,4 +1,9 @@
+import Glibc
+import OperatorCLI
+
 @main
 struct Main {
-    static func main() {}
+    static func main() {
+        exit(OperatorCLI.main(Array(CommandLine.arguments.dropFirst())))
+    }
 }

@@ -45,7 +45,8 @@ struct ConnectionTimes {
             return isWriting ? .nothing : .start(limits.request)
         case .requestEnd:
             isReading = false
-            return isWriting ? .nothing : .stop
+            if isWriting { return .nothing }
+            return open == 0 ? .start(limits.idle) : .stop
         case .responseHead:
             isWriting = true
             return .start(limits.response)

@@ -1,0 +1,37 @@
+/// Why a command did not do what was asked: one line that says what to do, and how the process ends.
+public struct CLIError: Error, Hashable, Sendable, CustomStringConvertible {
+    public let exit: ExitCode
+    public let message: String
+
+    public init(_ exit: ExitCode, _ message: String) {
+        self.exit = exit
+        self.message = message
+    }
+
+    public var description: String {
+        message
+    }
+}
+
+/// How `antares` ends; `antares run` ends with its command's code instead.
+public enum ExitCode: Int32, Sendable {
+    case success = 0
+    case internalError = 1
+    /// The command line or the request is wrong.
+    case usage = 2
+    /// A mount could not be made or ended.
+    case mount = 3
+    case notFound = 5
+    case originUnreachable = 6
+
+    /// The exit code for an error of the API, by its stable code.
+    public init(apiCode: String) {
+        switch apiCode {
+        case "INVALID_REQUEST", "BAD_PAYLOAD": self = .usage
+        case "NOT_FOUND", "PATH_NOT_FOUND", "REVISION_NOT_FOUND": self = .notFound
+        case "CONFLICT", "FUSE_ERROR", "ORIGIN_CORRUPT", "TIMEOUT": self = .mount
+        case "ORIGIN_UNREACHABLE": self = .originUnreachable
+        default: self = .internalError
+        }
+    }
+}

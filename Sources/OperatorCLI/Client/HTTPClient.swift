@@ -1,0 +1,81 @@
+import CCurl
+import Glibc
+
+/// One HTTP exchange at a time over a unix socket, with deadlines (libcurl, CURLOPT_UNIX_SOCKET_PATH).
+struct HTTPClient {
+    struct Response: Hashable {
+        let status: Int
+        let body: [UInt8]
+    }
+
+    enum Failure: Error {
+        case unreachable(errno: Int32)
+        case timedOut
+        case other(String)
+    }
+
+    /// Bytes of an answer; more is a failure.
+    static let maximumBody = 64 << 20
+
+    let socket: String
+    /// Seconds for the connection and for the whole exchange.
+    let connectTimeout = 3
+    let timeout: Int
+
+    private final class Received {
+        var bytes: [UInt8] = []
+    }
+
+    /// `path` is used as it is: already percent-encoded.
+    func send(_ method: String, _ path: String, body: [UInt8]? = nil) throws(Failure) -> Response {
+        guard let handle = curl_easy_init() else { throw .other("libcurl cannot be initialised") }
+        defer { curl_easy_cleanup(handle) }
+        var headers: UnsafeMutablePointer<curl_slist>?
+        defer { curl_slist_free_all(headers) }
+        for header in ["Content-Type: application/json", "Accept: application/json", "Expect:"] {
+            headers = curl_slist_append(headers, header)
+        }
+        let received = Received()
+        var payload = body ?? []
+        let code = payload.withUnsafeMutableBytes { payload -> CURLcode in
+            ant_curl_set_text(handle, CURLOPT_UNIX_SOCKET_PATH, socket)
+            ant_curl_set_text(handle, CURLOPT_URL, "http://localhost" + path)
+            ant_curl_set_long(handle, CURLOPT_PATH_AS_IS, 1)
+            ant_curl_set_text(handle, CURLOPT_CUSTOMREQUEST, method)
+            ant_curl_set_pointer(handle, CURLOPT_HTTPHEADER, headers)
+            // Neither proxies of the environment nor signals of libcurl's own.
+            ant_curl_set_text(handle, CURLOPT_PROXY, "")
+            ant_curl_set_long(handle, CURLOPT_NOSIGNAL, 1)
+            ant_curl_set_long(handle, CURLOPT_CONNECTTIMEOUT, connectTimeout)
+            ant_curl_set_long(handle, CURLOPT_TIMEOUT, timeout)
+            if body != nil {
+                ant_curl_set_long(handle, CURLOPT_POSTFIELDSIZE, payload.count)
+                ant_curl_set_pointer(handle, CURLOPT_POSTFIELDS, payload.baseAddress)
+            }
+            ant_curl_set_write(handle) { bytes, size, count, context in
+                let received = Unmanaged<Received>.fromOpaque(context!).takeUnretainedValue()
+                let length = size * count
+                guard let bytes, received.bytes.count + length <= HTTPClient.maximumBody else { return 0 }
+                received.bytes.append(contentsOf: UnsafeRawBufferPointer(start: bytes, count: length))
+                return length
+            }
+            ant_curl_set_pointer(handle, CURLOPT_WRITEDATA, Unmanaged.passUnretained(received).toOpaque())
+            return withExtendedLifetime(received) { curl_easy_perform(handle) }
+        }
+        try Self.check(code, handle)
+        return Response(status: ant_curl_long(handle, CURLINFO_RESPONSE_CODE), body: received.bytes)
+    }
+
+    private static func check(_ code: CURLcode, _ handle: UnsafeMutableRawPointer) throws(Failure) {
+        switch code {
+        case CURLE_OK:
+            return
+        case CURLE_COULDNT_CONNECT:
+            throw .unreachable(errno: Int32(truncatingIfNeeded: ant_curl_long(handle, CURLINFO_OS_ERRNO)))
+        case CURLE_OPERATION_TIMEDOUT:
+            throw .timedOut
+        default:
+            throw .other(String(cString: curl_easy_strerror(code)))
+        }
+    }
+}

@@ -1,0 +1,16 @@
+import ArgumentParser
+
+/// The root of the command line.
+struct Antares: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "antares",
+        abstract: "Writable trees of a repository, mounted in milliseconds.",
+        discussion: """
+            Exit codes: 0 ok, 1 internal error or no supervisor, 2 usage, 3 mount or unmount failed, 5 not found, 6 origin \
+            unreachable. `antares run` ends with its command's code.
+            """,
+        subcommands: [
+            MountCommand.self, UnmountCommand.self, ListCommand.self, StatusCommand.self, RunCommand.self,
+            ServeCommand.self,
+        ])
+}
