@@ -26,6 +26,12 @@ public final class OperatorAPIServer: Sendable {
     private let logger: Logger
     private let limits: ConnectionLimits
     private let phase = Guarded(Phase.idle)
+    private let boundPort = Guarded<UInt16?>(nil)
+
+    /// The TCP port that is served, once it is; for a configured port of 0 the one that the kernel chose.
+    var tcpPort: UInt16? {
+        boundPort.with { $0 }
+    }
 
     public convenience init(configuration: SupervisorConfiguration, service: any MountService, logger: Logger) {
         self.init(configuration: configuration, service: service, logger: logger, limits: ConnectionLimits())
@@ -61,7 +67,7 @@ public final class OperatorAPIServer: Sendable {
             if isLast { await onServing() }
         }
         var services = [
-            try service(.unixDomainSocket(path: socket.bindPath), overTCP: false) { [self] in
+            try service(.unixDomainSocket(path: socket.bindPath), overTCP: false) { [self] _ in
                 do throws(SystemError) {
                     try socket.publish()
                 } catch {
@@ -72,7 +78,13 @@ public final class OperatorAPIServer: Sendable {
                 await announce()
             }
         ]
-        if let tcp { services.append(try service(tcp, overTCP: true, onBound: announce)) }
+        if let tcp {
+            let overTCP = try service(tcp, overTCP: true) { [boundPort] channel in
+                boundPort.with { $0 = channel.localAddress?.port.map { UInt16($0) } }
+                await announce()
+            }
+            services.append(overTCP)
+        }
         defer { socket.remove() }
         try await serve(services)
         if let failure = bound.with({ $0.failure }) { throw failure }
@@ -114,7 +126,7 @@ public final class OperatorAPIServer: Sendable {
     }
 
     private func service(
-        _ address: BindAddress, overTCP: Bool, onBound: @escaping @Sendable () async -> Void
+        _ address: BindAddress, overTCP: Bool, onBound: @escaping @Sendable (any Channel) async -> Void
     ) throws(OperatorAPIError) -> any Service {
         let limits = limits
         let channel = HTTP1Channel.Configuration(
@@ -133,7 +145,7 @@ public final class OperatorAPIServer: Sendable {
                     let response = try await responder.respond(to: request, caller: caller, overTCP: overTCP)
                     try await writer.write(response: response.head, body: response.body)
                 },
-                onServerRunning: { _ in await onBound() })
+                onServerRunning: onBound)
         } catch {
             throw OperatorAPIError(.system, "cannot serve the API: \(error)")
         }

@@ -13,9 +13,28 @@ final class RawClient: Sendable {
 
     private let socket: SharedFD
 
-    init(_ path: String) throws {
-        let connected = try StreamSocket.connect(path)
-        try connected.setNonBlocking(false)
+    /// Connects to a port of 127.0.0.1.
+    convenience init(port: UInt16) throws {
+        let file = OwnedFD(taking: try check(Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0), "socket"))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(file.raw, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        try check(result, "connect")
+        self.init(file)
+    }
+
+    convenience init(_ path: String) throws {
+        self.init(try StreamSocket.connect(path))
+    }
+
+    private init(_ connected: consuming OwnedFD) {
+        try? connected.setNonBlocking(false)
         socket = SharedFD(connected)
         var limit = timeval(tv_sec: 20, tv_usec: 0)
         setsockopt(socket.raw, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))

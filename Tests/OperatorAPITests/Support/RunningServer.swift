@@ -9,6 +9,7 @@ import Supervision
 struct RunningServer {
     let directory: String
     let service: FakeService
+    var tcpPort: UInt16?
     var socket: String { directory + "/api.sock" }
 
     /// Serves while `body` runs, then stops; the socket must be gone afterwards.
@@ -16,8 +17,7 @@ struct RunningServer {
         limits: ConnectionLimits = ConnectionLimits(), listen: String? = nil, group: String? = nil,
         _ body: @Sendable (RunningServer) async throws -> Result
     ) async throws -> Result {
-        let running = RunningServer(directory: try temporaryDirectory(), service: FakeService())
-        defer { removeDirectory(running.directory) }
+        var running = RunningServer(directory: try temporaryDirectory(), service: FakeService())
         var configuration = SupervisorConfiguration()
         configuration.socket = running.socket
         configuration.listen = listen
@@ -30,6 +30,9 @@ struct RunningServer {
             try await server.run { announce.finish() }
         }
         for await _ in serving {}
+        running.tcpPort = server.tcpPort
+        let directory = running.directory
+        defer { removeDirectory(directory) }
         do {
             let result = try await body(running)
             await server.stop()
