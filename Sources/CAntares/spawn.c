@@ -23,10 +23,16 @@ struct job {
 	int error;
 };
 
+// Without CAP_SYS_RESOURCE, as in most containers, a limit can only be lowered: then the highest that is allowed has to do.
 static int set_limit(int which, uint64_t value)
 {
 	struct rlimit limit = {value, value};
-	return value ? setrlimit(which, &limit) : 0;
+	if (value == 0 || setrlimit(which, &limit) == 0)
+		return 0;
+	if (errno != EPERM || getrlimit(which, &limit) < 0)
+		return -1;
+	limit.rlim_cur = limit.rlim_max;
+	return setrlimit(which, &limit);
 }
 
 static int set_oom_score(int adjust)
