@@ -19,6 +19,8 @@ public struct OriginConfiguration: Sendable {
         /// Until a connection without a request is closed.
         public var idleDeadline: Duration = .seconds(75)
         public var connections = 1024
+        /// Descriptors to keep free of connections: four for each Git process, one for each transfer, and the server's own.
+        public var reservedFiles: Int { 64 + 4 * (self.readers + self.readers / 2 + 2 * self.streams) }
         /// Bytes of all header fields of a request together.
         public var headerBytes = 32 * 1024
         /// Git processes that answer short requests, and threads that wait for them.

@@ -49,6 +49,8 @@ struct OriginCommand: ParsableCommand {
         } catch {
             fail(ExitCode.internal, "\(error)")
         }
+        var limits = OriginConfiguration.Limits()
+        limits.connections = max(16, min(limits.connections, raisedFileLimit() - limits.reservedFiles))
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         var logger = Logger(label: "antares-origin")
         logger.logLevel = .warning
@@ -58,7 +60,7 @@ struct OriginCommand: ParsableCommand {
             origin = try Origin(
                 OriginConfiguration(
                     repository: self.repo, host: self.listen.host, port: self.listen.port, strictMega: self.strictMega,
-                    git: self.git),
+                    git: self.git, limits: limits),
                 logger: logger)
         } catch {
             fail(error.code == .gitFailed ? ExitCode.internal : ExitCode.usage, "\(error)")
@@ -76,8 +78,19 @@ struct OriginCommand: ParsableCommand {
         }
         waitForSignal(signals)
         // Nothing here has to be saved, and git ends when its input does: an orderly end would only wait for slow clients.
-        Glibc.exit(0)
+        // At once, past the exit handlers: they would tear down what other threads still use.
+        _exit(0)
     }
+}
+
+/// Descriptors this process may open, after raising the soft limit (mostly 1024) to the hard one.
+private func raisedFileLimit() -> Int {
+    var limit = rlimit()
+    let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    guard getrlimit(resource, &limit) == 0 else { return 1024 }
+    limit.rlim_cur = limit.rlim_max
+    if setrlimit(resource, &limit) != 0 { getrlimit(resource, &limit) }
+    return Int(clamping: limit.rlim_cur)
 }
 
 private func waitForSignal(_ signals: borrowing Signals) {

@@ -10,7 +10,7 @@ import Testing
 /// Over a real socket: what depends on the wire.
 @Suite(.timeLimit(.minutes(2))) struct TransferTests {
     /// A blob that Git stores small and gives large.
-    static let size = 96 << 20
+    static let size = 48 << 20
 
     static func withLargeBlob() throws -> (TestRepository, ObjectID) {
         let repository = try TestRepository()

@@ -20,8 +20,7 @@ final class GitProcess: @unchecked Sendable {
     private let errors: OwnedFD
     private let name: String
 
-    private var incoming: [UInt8] = []
-    private var consumed = 0
+    private var incoming = ReadBuffer()
     private var outgoing: [UInt8] = []
     private var sent = 0
     private var complaintBytes: [UInt8] = []
@@ -70,7 +69,7 @@ final class GitProcess: @unchecked Sendable {
     var pid: Int32 { self.child.pid }
 
     /// True when every answer has been read: the process can be used for the next question.
-    var isQuiet: Bool { self.consumed == self.incoming.count && self.sent == self.outgoing.count }
+    var isQuiet: Bool { self.incoming.count == 0 && self.sent == self.outgoing.count }
 
     /// What git wrote to standard error since the last `forgetComplaint`.
     var complaint: String {
@@ -95,17 +94,12 @@ final class GitProcess: @unchecked Sendable {
 
     /// The next line without its newline.
     func readLine() throws(OriginError) -> [UInt8] {
-        var searched = self.consumed
+        var searched = 0
         while true {
-            if let newline = self.incoming[searched...].firstIndex(of: 0x0a) {
-                let line = Array(self.incoming[self.consumed..<newline])
-                self.consumed = newline + 1
-                return line
-            }
-            let unread = self.incoming.count - self.consumed
-            guard unread <= Bound.line else { throw OriginError(.gitFailed, "git answered with an endless line") }
+            if let line = self.incoming.takeLine(searched: searched) { return line }
+            searched = self.incoming.count
+            guard searched <= Bound.line else { throw OriginError(.gitFailed, "git answered with an endless line") }
             try self.fill()
-            searched = self.consumed + unread
         }
     }
 
@@ -120,21 +114,21 @@ final class GitProcess: @unchecked Sendable {
 
     /// Appends what is there, at least one byte, to `buffer`.
     func readSome(atMost limit: Int, into buffer: inout ByteBuffer) throws(OriginError) -> Int {
-        let unread = self.incoming.count - self.consumed
-        if unread > 0 {
-            let count = min(unread, limit)
-            buffer.writeBytes(self.incoming[self.consumed..<(self.consumed + count)])
-            self.consumed += count
+        if self.incoming.count > 0 {
+            let count = min(self.incoming.count, limit)
+            self.incoming.take(count, into: &buffer)
             return count
         }
         try self.waitForOutput()
         let wanted = min(limit, Bound.read)
         var count = 0
+        var error = Errno.wouldBlock
         buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: wanted) { space in
             count = Glibc.read(self.output.raw, space.baseAddress, wanted)
+            error = .current
             return max(0, count)
         }
-        try self.judge(count)
+        try self.judge(count, error)
         return max(0, count) == 0 ? try self.readSome(atMost: limit, into: &buffer) : count
     }
 
@@ -142,27 +136,25 @@ final class GitProcess: @unchecked Sendable {
     func skip(_ count: UInt64) throws(OriginError) {
         var left = count
         while left > 0 {
-            let unread = self.incoming.count - self.consumed
-            if unread == 0 {
-                try self.fill()
-                continue
-            }
-            let taken = Int(min(UInt64(unread), left))
-            self.consumed += taken
+            if self.incoming.count == 0 { try self.fill() }
+            let taken = Int(min(UInt64(self.incoming.count), left))
+            self.incoming.drop(taken)
             left -= UInt64(taken)
         }
     }
 
     /// Everything up to the end of the output, for short commands.
     func readToEnd(limit: Int) throws(OriginError) -> String {
-        while self.incoming.count < limit {
+        var bytes: [UInt8] = []
+        while bytes.count < limit {
             do throws(OriginError) {
                 try self.fill()
             } catch  where error.code == .gitFailed {
                 break
             }
+            bytes += self.incoming.takeAll()
         }
-        return String(decoding: self.incoming.prefix(limit), as: UTF8.self)
+        return String(decoding: bytes.prefix(limit), as: UTF8.self)
     }
 
     /// False when the deadline passed before the process ended.
@@ -176,27 +168,14 @@ final class GitProcess: @unchecked Sendable {
     var exitedWithSuccess: Bool { self.exit == .code(0) }
 
     private func fill() throws(OriginError) {
-        if self.consumed == self.incoming.count {
-            self.incoming.removeAll(keepingCapacity: true)
-            self.consumed = 0
-        } else if self.consumed > Bound.read {
-            self.incoming.removeFirst(self.consumed)
-            self.consumed = 0
-        }
         try self.waitForOutput()
-        var count = 0
-        let start = self.incoming.count
-        self.incoming.append(contentsOf: repeatElement(0, count: 64 * 1024))
-        self.incoming.withUnsafeMutableBytes { space in
-            count = Glibc.read(self.output.raw, space.baseAddress?.advanced(by: start), 64 * 1024)
+        switch self.incoming.fill(from: self.output.raw) {
+        case .success(let count): try self.judge(count)
+        case .failure(let error): try self.judge(-1, error)
         }
-        // Before anything else is asked: the zeros are not git's.
-        let error = Errno.current
-        self.incoming.removeLast(64 * 1024 - max(0, count))
-        try self.judge(count, error)
     }
 
-    private func judge(_ count: Int, _ error: Errno = .current) throws(OriginError) {
+    private func judge(_ count: Int, _ error: Errno = .wouldBlock) throws(OriginError) {
         if count > 0 || count == -1 && (error == .wouldBlock || error == .interrupted) { return }
         throw OriginError(.gitFailed, "git ended in the middle of an answer: \(self.complaint)")
     }

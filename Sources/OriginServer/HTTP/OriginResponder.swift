@@ -42,7 +42,7 @@ struct OriginResponder: HTTPResponder {
             var response =
                 route.usesEnvelope
                 ? Responses.envelopeFailure(status, error.message)
-                : Responses.failure(status, code: error.code.rawValue, error.message)
+                : Responses.failure(status, code: error.code.rawValue, Responses.outline(of: error))
             if status == .serviceUnavailable { response.headers[.retryAfter] = "1" }
             return response
         } catch {

@@ -51,6 +51,17 @@ enum Responses {
         return Self.json(json, status: status)
     }
 
+    /// What a client is told: the whole story names paths of this machine and stands in the log.
+    static func outline(of error: OriginError) -> String {
+        switch error.code {
+        case .timedOut: "git did not answer in time"
+        case .busy: "too many requests are waiting"
+        case .repositoryGone: "the repository is not there"
+        case .objectDamaged: "an object cannot be read"
+        default: "git failed"
+        }
+    }
+
     /// Late, overloaded and gone are worth another try elsewhere or later; damage and a failing git are not.
     static func status(of error: OriginError) -> HTTPResponse.Status {
         switch error.code {
