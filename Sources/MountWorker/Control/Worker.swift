@@ -30,7 +30,8 @@ public final class Worker {
     private var mount: ServedMount?
     /// The socket that is registered with epoll, and for which events.
     private var watched: (socket: MessageSocket, events: Epoll.Events)?
-    private var buffer = [UInt8](repeating: 0, count: MessageSocket.maximumMessage)
+    /// For messages of the cache owner; not an array, which would touch all of it in every spare.
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: MessageSocket.maximumMessage, alignment: 16)
 
     /// `readers` is the number of threads that read requests of the kernel.
     public init(listener: consuming OwnedFD, readers: Int = 2) throws(SystemError) {
@@ -41,6 +42,10 @@ public final class Worker {
         try self.listener.setNonBlocking(true)
         try epoll.add(self.listener.raw, .readable, token: Token.listener)
         try epoll.add(wake.raw, .readable, token: Token.wake)
+    }
+
+    deinit {
+        buffer.deallocate()
     }
 
     /// Serves until the mount is gone or the supervisor says so; the exit code.
@@ -194,7 +199,7 @@ public final class Worker {
         while true {
             let received: (count: Int, fds: ReceivedFDs)?
             do throws(SystemError) {
-                received = try receiveOne(socket)
+                received = try socket.receive(into: buffer)
             } catch {
                 if error.errno == .wouldBlock { return }
                 return lose(mount, error.description)
@@ -210,17 +215,6 @@ public final class Worker {
                 return lose(mount, "the cache owner breaks the protocol: \(error)")
             }
         }
-    }
-
-    private func receiveOne(_ socket: MessageSocket) throws(SystemError) -> (count: Int, fds: ReceivedFDs)? {
-        let result = buffer.withUnsafeMutableBytes { bytes -> Result<(count: Int, fds: ReceivedFDs)?, SystemError> in
-            do throws(SystemError) {
-                return .success(try socket.receive(into: bytes))
-            } catch {
-                return .failure(error)
-            }
-        }
-        return try result.get()
     }
 
     /// What waits goes on waiting: the supervisor brings a new socket, or the deadlines pass.

@@ -22,6 +22,9 @@ struct Lower {
     /// PATH_MAX with its NUL: a longer target cannot be read by anything.
     static let longestLink = 4095
 
+    /// Bytes that a kept directory or blob takes besides its contents.
+    private static let overhead = 256
+
     private enum Stop: Error {
         case needs(Dependency)
         case failed(Failure)
@@ -67,7 +70,7 @@ struct Lower {
     mutating func supply(_ dependency: Dependency, _ supply: Supply) -> Failure? {
         switch (dependency, supply) {
         case (.directory(let id), .directory(let directory)):
-            directories.insert(directory, for: id, cost: directory.byteCount)
+            directories.insert(directory, for: id, cost: directory.byteCount + Self.overhead)
         case (.stat(let directory, let index), .stat(let mode, let size)):
             guard let mode = FileMode(normalising: mode) else {
                 return Failure(.ioError, "mode \(mode) of entry \(index) of \(directory)")
@@ -79,7 +82,7 @@ struct Lower {
                 return Failure(.ioError, "blob \(id) has \(contents.size) bytes where its entry says \(size)")
             }
             switch contents {
-            case .bytes(let bytes): inline.insert(contents, for: id, cost: bytes.count + 64)
+            case .bytes(let bytes): inline.insert(contents, for: id, cost: bytes.count + Self.overhead)
             case .file: files.insert(contents, for: id)
             }
         default:
