@@ -13,11 +13,21 @@ final class TestWorker: Sendable {
     private let path: String
     private let connection: Guarded<MessageSocket>
 
-    init() throws {
+    /// With `uid`, from a copy of the program that this user can reach.
+    init(uid: UInt32? = nil) throws {
         path = "/tmp/antares-worker-test-\(getpid())-\(Deadline.now.nanoseconds)"
         let listener = try MessageSocket.listen(path)
-        process = try ChildProcess.spawn(
-            ProcessSpec(path: TestMount.programs + "/antares-worker", fds: [nil, nil, 2, listener.raw]))
+        var spec = ProcessSpec(path: TestMount.programs + "/antares-worker", fds: [nil, nil, 2, listener.raw])
+        if let uid {
+            let copy = path + ".program"
+            try File.replace(copy, with: try File.contents(spec.path, limit: 1 << 30), mode: 0o755)
+            defer { unlink(copy) }
+            (spec.path, spec.uid, spec.gid) = (copy, uid, uid)
+            spec.memoryLockLimit = 4 << 20
+            process = try ChildProcess.spawn(spec)
+        } else {
+            process = try ChildProcess.spawn(spec)
+        }
         connection = Guarded(MessageSocket(try MessageSocket.connect(path)))
     }
 

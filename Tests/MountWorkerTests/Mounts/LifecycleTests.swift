@@ -50,6 +50,16 @@ extension MountTests {
             #expect(try Fd.contents(mount.root, "b") == [0x62])
         }
 
+        @Test func servesAndTakesOverWithoutPrivileges() throws {
+            let mount = try TestMount(try Self.tree())
+            let first = try TestWorker(uid: 65534)
+            try mount.assume(first)
+            #expect(try Fd.contents(mount.root, "a") == [0x61])
+            first.kill()
+            try mount.assume(try TestWorker(uid: 65534))
+            #expect(try Fd.contents(mount.root, "b") == [0x62])
+        }
+
         @Test func outlivesItsSupervisor() throws {
             let mount = try TestMount(try Self.tree())
             let worker = try mount.startWorker()
