@@ -73,10 +73,11 @@ static int place_fds(const struct ant_spawn_request *what)
 // The raw calls: the C library's setuid family would signal all threads of the parent to change with it.
 static int drop_identity(const struct ant_spawn_request *what)
 {
-	if (what->gid != (gid_t)-1) {
-		if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, what->gid, what->gid, what->gid) < 0)
-			return -1;
-	}
+	// Supplementary groups go with either: a changed user must not keep the groups of the old one.
+	if ((what->uid != (uid_t)-1 || what->gid != (gid_t)-1) && syscall(SYS_setgroups, 0, NULL) < 0)
+		return -1;
+	if (what->gid != (gid_t)-1 && syscall(SYS_setresgid, what->gid, what->gid, what->gid) < 0)
+		return -1;
 	if (what->uid != (uid_t)-1 && syscall(SYS_setresuid, what->uid, what->uid, what->uid) < 0)
 		return -1;
 	return 0;

@@ -96,10 +96,22 @@ public enum Directory {
 
     /// Sets or clears the immutable flag (FS_IOC_SETFLAGS, chattr(1) `i`). EOPNOTSUPP where the filesystem has none.
     public static func setImmutable(_ fd: Int32, _ on: Bool) throws(SystemError) {
-        let immutable: UInt32 = 0x10
+        try changeMarks(fd) { on ? $0 | immutable : $0 & ~immutable }
+    }
+
+    /// Clears the immutable and the append-only flag of a file or directory.
+    static func clearMarks(_ fd: Int32) throws(SystemError) {
+        try changeMarks(fd) { $0 & ~(immutable | appendOnly) }
+    }
+
+    // FS_IMMUTABLE_FL and FS_APPEND_FL of include/uapi/linux/fs.h.
+    private static let immutable: UInt32 = 0x10
+    private static let appendOnly: UInt32 = 0x20
+
+    private static func changeMarks(_ fd: Int32, _ change: (UInt32) -> UInt32) throws(SystemError) {
         var flags: UInt32 = 0
         try check(ant_get_inode_flags(fd, &flags), "ioctl(FS_IOC_GETFLAGS)")
-        let wanted = on ? flags | immutable : flags & ~immutable
+        let wanted = change(flags)
         if wanted != flags { try check(ant_set_inode_flags(fd, wanted), "ioctl(FS_IOC_SETFLAGS)") }
     }
 }

@@ -21,6 +21,16 @@ public struct FileStatus: Sendable {
     public init(of path: String) throws(SystemError) {
         var status = stat()
         try check(stat(path, &status), "stat", path)
+        self.init(status)
+    }
+
+    public init(of fd: Int32) throws(SystemError) {
+        var status = stat()
+        try check(fstat(fd, &status), "fstat")
+        self.init(status)
+    }
+
+    private init(_ status: stat) {
         identity = Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
         mode = status.st_mode
         uid = status.st_uid

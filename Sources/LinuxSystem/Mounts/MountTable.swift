@@ -20,7 +20,8 @@ public enum MountTable {
     }
 
     static func parse(_ line: Substring) -> Entry? {
-        let fields = line.split(separator: " ")
+        // Empty fields count: a filesystem may have an empty source.
+        let fields = line.split(separator: " ", omittingEmptySubsequences: false)
         guard let dash = fields.firstIndex(of: "-"), dash >= 6, fields.count >= dash + 3,
             let mountID = Int(fields[0]), let parentID = Int(fields[1])
         else { return nil }

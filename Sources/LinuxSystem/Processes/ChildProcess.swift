@@ -9,7 +9,10 @@ public final class ChildProcess: Sendable {
     /// A process that runs already (pidfd_open(2)); ESRCH if it has ended. It need not be a child.
     public init(adopting pid: Int32) throws(SystemError) {
         file = OwnedFD(taking: try check(ant_pidfd_open(pid), "pidfd_open", "\(pid)"))
-        guard let identity = ProcessIdentity(of: pid) else { throw SystemError(.noSuchProcess, "pidfd_open", "\(pid)") }
+        // If it is alive after its start time was read, what was read is its own and not that of a successor with the same pid.
+        guard let identity = ProcessIdentity(of: pid), !Self.hasEnded(file.raw) else {
+            throw SystemError(.noSuchProcess, "pidfd_open", "\(pid)")
+        }
         self.identity = identity
     }
 
@@ -40,6 +43,11 @@ public final class ChildProcess: Sendable {
             if n > 0 { return true }
             if n == 0 && deadline.hasPassed { return false }
         }
+    }
+
+    private static func hasEnded(_ pidfd: Int32) -> Bool {
+        var entry = pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, 0) > 0
     }
 
     /// Reaps an ended child. Nil while it runs; `.unknown` if it is not a child of this process (adopted) and has ended.

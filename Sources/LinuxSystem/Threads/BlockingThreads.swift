@@ -8,6 +8,17 @@ public final class BlockingThreads: Sendable {
         var jobs: [@Sendable () -> Void] = []
         var head = 0
         var closed = false
+
+        mutating func takeFirst() -> @Sendable () -> Void {
+            let job = jobs[head]
+            head += 1
+            // Jobs that were taken must go, with what they hold, also when the queue is never empty.
+            if head == jobs.count || head >= 64 && head * 2 >= jobs.count {
+                jobs.removeFirst(head)
+                head = 0
+            }
+            return job
+        }
     }
 
     private let queue = Guarded(Queue())
@@ -59,13 +70,7 @@ public final class BlockingThreads: Sendable {
             wakeups.wait()
             let (job, closed): ((@Sendable () -> Void)?, Bool) = queue.with { queue in
                 guard queue.head < queue.jobs.count else { return (nil, queue.closed) }
-                let job = queue.jobs[queue.head]
-                queue.head += 1
-                if queue.head == queue.jobs.count {
-                    queue.jobs.removeAll(keepingCapacity: true)
-                    queue.head = 0
-                }
-                return (job, false)
+                return (queue.takeFirst(), false)
             }
             if let job { return job }
             if closed { return nil }
