@@ -2,7 +2,10 @@ import ArgumentParser
 import Logging
 
 /// The command line of antares-supervisor.
-struct Arguments: ParsableArguments {
+struct Arguments: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "antares-supervisor", abstract: "Serves writable trees of a repository; see supervisor.toml.")
+
     @Option(help: "The configuration file. Without it, the defaults and ANTARES_* variables count.")
     var config: String?
 

@@ -5,9 +5,16 @@ import OperatorAPI
 import Supervision
 
 /// The service from start to stop.
-struct Daemon {
-    let configuration: SupervisorConfiguration
-    let log: StderrLogHandler
+final class Daemon: Sendable {
+    private let configuration: SupervisorConfiguration
+    private let log: StderrLogHandler
+    private let signals: Signals
+
+    init(configuration: SupervisorConfiguration, log: StderrLogHandler, signals: consuming Signals) {
+        self.configuration = configuration
+        self.log = log
+        self.signals = signals
+    }
 
     private enum Event {
         case signal(Int32)
@@ -15,7 +22,7 @@ struct Daemon {
     }
 
     /// Starts everything, serves until a signal ends it, takes everything down.
-    func run(signals: consuming Signals) async -> ExitCode {
+    func run() async -> ExitCode {
         let logger = Logger(label: "api") { [log] _ in log }
         let supervisor: Supervisor
         do throws(OperatorAPIError) {
@@ -35,17 +42,17 @@ struct Daemon {
             log.write(.warning, "the API over TCP asks nobody who they are", [("listen", listen)])
         }
         let server = OperatorAPIServer(configuration: configuration, service: supervisor, logger: logger)
-        let code = await serve(server, stop: supervisor.stop, signals)
+        let code = await serve(server, stop: supervisor.stop)
         log.writer.flush(until: .after(.seconds(1)))
         return code
     }
 
     private func serve(
-        _ server: OperatorAPIServer, stop: @escaping @Sendable () async -> Void, _ signals: consuming Signals
+        _ server: OperatorAPIServer, stop: @escaping @Sendable () async -> Void
     ) async -> ExitCode {
         let (events, source) = AsyncStream<Event>.makeStream()
-        Self.forward(signals) { source.yield(.signal($0)) }
-        let serving = Task {
+        forwardSignals { source.yield(.signal($0)) }
+        let serving = Task { [log] in
             do throws(OperatorAPIError) {
                 try await server.run {
                     log.writer.write("ready")
@@ -77,38 +84,20 @@ struct Daemon {
     }
 
     private func failed(_ message: String, _ code: ExitCode) -> ExitCode {
-        log.write(.critical, message, [])
+        for line in message.split(separator: "\n") { log.write(.critical, String(line), []) }
         log.writer.flush(until: .after(.seconds(1)))
         return code
     }
 
     /// Reads the signals on a thread of their own for as long as the process lives.
-    private static func forward(_ signals: consuming Signals, to receiver: @escaping @Sendable (Int32) -> Void) {
-        let signals = SignalBox(signals)
-        let thread = try? SystemThread.start(name: "signals") {
+    private func forwardSignals(to receiver: @escaping @Sendable (Int32) -> Void) {
+        let thread = try? SystemThread.start(name: "signals") { [self] in
             while true {
                 var entry = pollfd(fd: signals.raw, events: Int16(POLLIN), revents: 0)
                 guard poll(&entry, 1, -1) > 0 else { continue }
-                while let number = signals.next() { receiver(number) }
+                while let number = try? signals.next() { receiver(number) }
             }
         }
         thread?.detach()
-    }
-}
-
-/// Lets the thread that reads the signals own them.
-private final class SignalBox: Sendable {
-    private let signals: Signals
-
-    init(_ signals: consuming Signals) {
-        self.signals = signals
-    }
-
-    var raw: Int32 {
-        signals.raw
-    }
-
-    func next() -> Int32? {
-        try? signals.next()
     }
 }

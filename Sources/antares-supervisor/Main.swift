@@ -5,7 +5,9 @@ import SupervisorConfig
 
 @main
 struct Main {
-    static func main() async {
+    // Not async: an async main hands the main thread to Dispatch, which keeps a thread with no signal blocked, and that would end the
+    // process with the first SIGTERM.
+    static func main() {
         // First of all, so that every thread made later has the signals blocked.
         guard let signals = try? Signals([SIGTERM, SIGINT, SIGHUP]) else { exit(ExitCode.internalError.rawValue) }
         let arguments = parseArguments()
@@ -29,7 +31,16 @@ struct Main {
         guard let writer = try? LogWriter(fd: STDERR_FILENO) else { exit(ExitCode.internalError.rawValue) }
         let log = StderrLogHandler(
             label: "supervisor", writer: writer, format: arguments.logFormat, logLevel: arguments.logLevel)
-        exit(await Daemon(configuration: loaded.configuration, log: log).run(signals: signals).rawValue)
+        let daemon = Daemon(configuration: loaded.configuration, log: log, signals: signals)
+        guard let finished = try? EventCounter(semaphore: true) else { exit(ExitCode.internalError.rawValue) }
+        let code = Guarded(ExitCode.internalError)
+        Task.detached {
+            let result = await daemon.run()
+            code.with { $0 = result }
+            finished.add()
+        }
+        finished.wait()
+        exit(code.with { $0 }.rawValue)
     }
 
     private static func parseArguments() -> Arguments {
