@@ -16,7 +16,7 @@ public struct Commit: Hashable, Sendable {
     public init(payload: [UInt8], kind: ObjectID.Kind = .sha1) throws(GitObjectError) {
         var tree: ObjectID?
         var parents: [ObjectID] = []
-        var author = ""
+        var author: Signature?
         var committer: Signature?
         var offset = 0
         while offset < payload.count, payload[offset] != 0x0a {
@@ -28,16 +28,16 @@ public struct Commit: Hashable, Sendable {
                 guard let parent = ObjectID(hex: id) else { throw GitObjectError(.header, at: offset) }
                 parents.append(parent)
             } else if let text = Self.value(of: "author", in: line) {
-                author = Signature(text).name
+                author = author ?? Signature(text)
             } else if let text = Self.value(of: "committer", in: line) {
-                committer = Signature(text)
+                committer = committer ?? Signature(text)
             }
             offset = end + 1
         }
         guard let tree, tree.kind == kind, let committer else { throw GitObjectError(.header, at: 0) }
         self.tree = tree
         self.parents = parents
-        self.author = author
+        self.author = author?.name ?? ""
         self.committer = committer.name
         self.time = committer.time
         let message = payload.dropFirst(offset + 1).drop { $0 == 0x0a }

@@ -90,6 +90,27 @@ import Testing
         }
     }
 
+    @Test func manyRequestsAtOnceShareFewProcesses() async throws {
+        let repository = try TestRepository.furnished()
+        let origin = try makeOrigin(repository)
+        let ids = try TestRepository.oddNames.map { name in (name, try repository.id("HEAD:./\(name)")) }
+        try await serving(origin) { (client) async throws in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for round in 0..<20 {
+                    for (name, id) in ids {
+                        group.addTask {
+                            let body = try await client.get("/api/v1/file/blob/\(id)?\(round)").body
+                            #expect(String(buffer: body) == "content of \(name)")
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(origin.store.idleProcesses.count <= origin.configuration.limits.readers)
+            #expect(try await client.counter("antares_origin_blobs_served_total") == 20 * ids.count)
+        }
+    }
+
     @Test func tooManyWaitingRequestsAreTurnedAway() async throws {
         var limits = shortLimits
         limits.queue = 0

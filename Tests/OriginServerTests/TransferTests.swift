@@ -89,6 +89,37 @@ import Testing
         }
     }
 
+    @Test func aTransferWhoseGitDiesIsBrokenOff() async throws {
+        let (repository, id) = try Self.withLargeBlob()
+        try await serving(repository, live: true) { (client) async throws in
+            let port = try #require(client.port)
+            let count = try await blocking {
+                // A small window, so that git is still at work when it is ended.
+                let connection = try RawConnection(port: port, receiveBuffer: 16 * 1024)
+                try connection.request("GET", "/api/v1/file/blob/\(id)")
+                let head = try connection.readHead()
+                #expect(head.lowercased().contains("content-length: \(Self.size)\r\n"))
+                let processes = try Self.gitProcesses(of: repository.path)
+                #expect(!processes.isEmpty)
+                for pid in processes { kill(pid, SIGKILL) }
+                return try connection.count(upTo: Self.size)
+            }
+            #expect(count < Self.size)
+            let again = try await client.get("/api/v1/file/blob/\(id)", headers: [.range: "bytes=0-9"])
+            #expect(again.status == .partialContent)
+            #expect(again.body.readableBytes == 10)
+        }
+    }
+
+    /// The processes whose command line names this repository.
+    static func gitProcesses(of path: String) throws -> [pid_t] {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { pid_t($0) }.filter { pid in
+            let command = (try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(pid)/cmdline"))) ?? Data()
+            let text = String(decoding: command, as: UTF8.self)
+            return text.contains(path) && text.contains("cat-file")
+        }
+    }
+
     @Test func aClientThatTakesNothingIsCutOff() async throws {
         let (repository, id) = try Self.withLargeBlob()
         var limits = shortLimits
