@@ -31,8 +31,10 @@ struct Flights<Key: Hashable & Sendable, Value: Sendable, Recipient: Sendable>: 
         /// The answer is known.
         case landed(Value)
         case failed(CacheError)
-        /// This connection already waits under this number.
+        /// This owner already waits under this number.
         case duplicate
+        /// This owner waits for as much as it may.
+        case tooMany
     }
 
     private enum State: Sendable {
@@ -42,15 +44,20 @@ struct Flights<Key: Hashable & Sendable, Value: Sendable, Recipient: Sendable>: 
     }
 
     private var states: [Key: State] = [:]
-    private var keys: [WaiterID: Key] = [:]
+    /// What each owner's requests wait for.
+    private var keys: [UInt64: [UInt64: Key]] = [:]
     private var failures = 0
     /// No deadline is earlier; it may be that none is so early any more.
     private(set) var earliestDeadline = Deadline.never
     private let memory: Duration
+    private let limit: Int
 
-    /// - Parameter memory: for how long a failure is remembered.
-    init(memory: Duration = .seconds(1)) {
+    /// - Parameters:
+    ///   - memory: for how long a failure is remembered.
+    ///   - limit: requests of one owner that may wait at the same time; the cache owner's own (owner 0) are not limited.
+    init(memory: Duration = .seconds(1), limit: Int = 1024) {
         self.memory = memory
+        self.limit = limit
     }
 
     /// Flights under way.
@@ -60,14 +67,17 @@ struct Flights<Key: Hashable & Sendable, Value: Sendable, Recipient: Sendable>: 
 
     /// Requests of `owner` that wait.
     func waiting(of owner: UInt64) -> Int {
-        keys.keys.count { $0.owner == owner }
+        keys[owner]?.count ?? 0
     }
 
-    var waiters: Int { keys.count }
+    var waiters: Int { keys.values.reduce(0) { $0 + $1.count } }
 
     mutating func join(_ key: Key, _ waiter: Waiter, now: Deadline) -> Joined {
-        guard keys[waiter.id] == nil else { return .duplicate }
+        guard keys[waiter.id.owner]?[waiter.id.request] == nil else { return .duplicate }
+        let isFull = waiter.id.owner != 0 && waiting(of: waiter.id.owner) >= limit
         switch states[key] {
+        case .flying where isFull, nil where isFull:
+            return .tooMany
         case .landed(let value):
             return .landed(value)
         case .failed(let error, let until) where until > now:
@@ -76,12 +86,12 @@ struct Flights<Key: Hashable & Sendable, Value: Sendable, Recipient: Sendable>: 
             states[key] = nil
             waiters[waiter.id] = waiter
             states[key] = .flying(waiters)
-            keys[waiter.id] = key
+            keys[waiter.id.owner, default: [:]][waiter.id.request] = key
             return .waiting(sooner: note(waiter.deadline))
         case .failed, nil:
             if case .failed = states[key] { failures -= 1 }
             states[key] = .flying([waiter.id: waiter])
-            keys[waiter.id] = key
+            keys[waiter.id.owner, default: [:]][waiter.id.request] = key
             _ = note(waiter.deadline)
             return .start
         }
@@ -115,7 +125,7 @@ struct Flights<Key: Hashable & Sendable, Value: Sendable, Recipient: Sendable>: 
 
     /// The asker took the request back. True if it waited.
     mutating func cancel(_ id: WaiterID) -> Bool {
-        guard let key = keys.removeValue(forKey: id), case .flying(var waiters) = states[key] else { return false }
+        guard let key = remove(id), case .flying(var waiters) = states[key] else { return false }
         states[key] = nil
         waiters[id] = nil
         states[key] = .flying(waiters)
@@ -124,7 +134,7 @@ struct Flights<Key: Hashable & Sendable, Value: Sendable, Recipient: Sendable>: 
 
     /// A connection is gone; its requests are forgotten, their flights go on.
     mutating func leave(owner: UInt64) {
-        for id in keys.keys.filter({ $0.owner == owner }) { _ = cancel(id) }
+        for request in (keys[owner] ?? [:]).keys { _ = cancel(WaiterID(owner: owner, request: request)) }
     }
 
     /// Removes and returns the waiters whose deadline has passed.
@@ -138,15 +148,21 @@ struct Flights<Key: Hashable & Sendable, Value: Sendable, Recipient: Sendable>: 
             for waiter in waiters.values where waiter.deadline > now { _ = note(waiter.deadline) }
             guard !late.isEmpty else { continue }
             states[key] = .flying(waiters.filter { $0.value.deadline > now })
-            for waiter in late { keys[waiter.id] = nil }
+            for waiter in late { _ = remove(waiter.id) }
             expired += late
         }
         return expired
     }
 
+    private mutating func remove(_ id: WaiterID) -> Key? {
+        let key = keys[id.owner]?.removeValue(forKey: id.request)
+        if keys[id.owner]?.isEmpty == true { keys[id.owner] = nil }
+        return key
+    }
+
     private mutating func takeWaiters(of key: Key) -> [Waiter] {
         guard case .flying(let waiters)? = states.removeValue(forKey: key) else { return [] }
-        for id in waiters.keys { keys[id] = nil }
+        for id in waiters.keys { _ = remove(id) }
         return Array(waiters.values)
     }
 

@@ -37,6 +37,7 @@ struct StoreDirectory: ~Copyable {
 
     /// Makes the directory if it is not there, and takes the lock.
     static func open(_ path: String) throws(Failure) -> StoreDirectory {
+        try create(path)
         try checkOwner(path)
         let lock = try takeLock("\(path)/lock")
         let marker = try? File.text(Self.marker(path), limit: 256)
@@ -47,13 +48,20 @@ struct StoreDirectory: ~Copyable {
         return StoreDirectory(path: path, lock: lock, endedCleanly: marker == Self.bootID)
     }
 
-    private static func checkOwner(_ path: String) throws(Failure) {
-        var status = stat()
+    private static func create(_ path: String) throws(Failure) {
         do throws(SystemError) {
             try Directory.create(path, mode: 0o755)
-            try check(stat(path, &status), "stat", path)
         } catch {
             throw .system(error)
+        }
+    }
+
+    /// Files that another user made, as by a run as root, would fail one by one later. What is not there is no problem.
+    static func checkOwner(_ path: String) throws(Failure) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else {
+            if Errno.current == .notFound { return }
+            throw .system(SystemError(Errno.current, "lstat", path))
         }
         guard status.st_uid == geteuid() else {
             throw .wrongOwner(path: path, owner: status.st_uid, user: geteuid())

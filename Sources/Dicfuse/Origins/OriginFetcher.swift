@@ -12,6 +12,7 @@ actor OriginFetcher {
     /// Set once, by the store that owns this, before the first flight.
     private(set) unowned var store: OriginStore
     private var dialect: (any OriginDialect)?
+    private var hasWarnedOfGuesses = false
     let bases: [String]
     /// Which base was last good.
     var preferred = 0
@@ -95,8 +96,7 @@ actor OriginFetcher {
             let (found, head) = try await beginning(of: id)
             size = found
             executable = Executables.isExecutable(head)
-            counters.add(.guessedModes)
-            log.warning("mode-guessed", ["origin": name, "blob": id.hex])
+            noteGuess(id)
         } else {
             size = try await getSize(id)
             // A server that does not say how long it is has to be asked for all of it.
@@ -106,6 +106,18 @@ actor OriginFetcher {
         store.land(
             key, .information(size: size, executable: executable),
             storing: .blobInformation(id, size: size, executable: executable))
+    }
+
+    private func noteGuess(_ id: ObjectID) {
+        counters.add(.guessedModes)
+        guard !hasWarnedOfGuesses else { return }
+        hasWarnedOfGuesses = true
+        log.warning(
+            "mode-guessed",
+            [
+                "origin": name, "blob": id.hex,
+                "why": "the origin does not give modes for this commit; later ones are counted",
+            ])
     }
 
     /// Size and first bytes of a blob, fetched if it is not here.

@@ -30,6 +30,7 @@ public enum CacheProcess {
             log.error("signals", ["cause": "the signals cannot be taken over"])
             return 1
         }
+        raiseFileLimit()
         do {
             let configuration = try readConfiguration()
             let listener = try takeListener()
@@ -59,6 +60,14 @@ public enum CacheProcess {
         try directory.markClean()
         log.info("ended")
         return 0
+    }
+
+    /// Each answer that waits to be received may hold an object file open.
+    private static func raiseFileLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     private static func readConfiguration() throws(ConfigurationError) -> CacheConfiguration {

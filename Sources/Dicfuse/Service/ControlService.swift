@@ -68,7 +68,11 @@ struct ControlService: Sendable {
                 case .failure(let error): connection.reply(header, error, counters)
                 }
             }
-            if case .duplicate = asked { return .violation("request \(header.id) is under way already") }
+            switch asked {
+            case .taken: break
+            case .duplicate: return .violation("request \(header.id) is under way already")
+            case .tooMany: throw CacheError(.overloaded, "too many requests wait on this control connection")
+            }
         } catch {
             connection.reply(header, error, counters)
         }

@@ -25,18 +25,23 @@ final class OriginStore: DeadlineKeeper {
     init(
         directory: String, origin: CacheConfiguration.Origin, configuration: CacheConfiguration, thread: FetchThread,
         counters: Counters, log: Log
-    ) throws(StoreError) {
+    ) throws {
         name = origin.name
         self.configuration = configuration
         self.thread = thread
         self.counters = counters
         self.log = log
         do {
+            for path in ["", "/objects", "/incoming", "/quarantine", "/index", "/index/data.mdb", "/index/lock.mdb"] {
+                try StoreDirectory.checkOwner(directory + path)
+            }
             try Directory.create(directory, mode: 0o755)
             objects = try ObjectStore(directory)
             environment = try Self.openIndex("\(directory)/index", readers: configuration.threads + 2, log)
             reader = Guarded(try IndexReaderBox(environment))
             writer = try IndexWriter(environment: environment, objects: objects, counters: counters, log: log)
+        } catch let error as StoreDirectory.Failure {
+            throw error
         } catch {
             throw StoreError("the store \(directory) cannot be opened: \(error)")
         }
@@ -75,9 +80,6 @@ final class OriginStore: DeadlineKeeper {
         case tooMany
     }
 
-    /// The requests of one connection that may wait at the same time.
-    static let waitersPerConnection = 4096
-
     /// Answers from a flight that has landed, joins one under way, or starts one.
     func ask(
         _ key: FlightKey, _ id: WaiterID, deadline: Deadline, _ recipient: @escaping FlightRecipient
@@ -100,6 +102,8 @@ final class OriginStore: DeadlineKeeper {
             waiter.recipient(.failure(error))
         case .duplicate:
             return .duplicate
+        case .tooMany:
+            return .tooMany
         }
         return .taken
     }

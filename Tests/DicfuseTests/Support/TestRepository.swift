@@ -135,8 +135,10 @@ final class TestRepository: Sendable {
 }
 
 enum TemporaryDirectory {
+    /// In memory where that is possible: the tests make and remove many small files.
     static func make(_ name: String) throws -> String {
-        let path = NSTemporaryDirectory() + "dicfuse-tests-\(name)-\(UUID().uuidString)"
+        let base = access("/dev/shm", W_OK) == 0 ? "/dev/shm/" : NSTemporaryDirectory()
+        let path = base + "dicfuse-tests-\(name)-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         return path
     }

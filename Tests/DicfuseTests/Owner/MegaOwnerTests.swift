@@ -1,0 +1,149 @@
+import CacheProtocol
+import Foundation
+import GitHashing
+import GitObjects
+import LinuxSystem
+import Testing
+
+@testable import Dicfuse
+
+@Suite("Owner with a published Mega origin", .timeLimit(.minutes(2)))
+struct MegaOwnerTests {
+    let world: World
+
+    init() throws {
+        world = try World(
+            .mega,
+            [
+                "README": .file("hello\n"),
+                "bin/run": .script("#!/bin/sh\necho run\n"),
+                "bin/odd": .script("no interpreter"),
+                "bin/tool": .bytes([0x7F, 0x45, 0x4C, 0x46] + [UInt8](repeating: 0, count: 50_000)),
+                "bin/data": .file("data"),
+                "bin/link": .link("run"),
+                "odd/a b&c%41#+\"ä/deep": .file("odd"),
+            ])
+    }
+
+    private func index(_ name: String, in directory: PackedDirectory) throws -> Int {
+        try #require(directory.index(of: Array(name.utf8)))
+    }
+
+    @Test("Pins by commit, names directories by path, resolves sizes when asked and keeps them")
+    func wholePath() throws {
+        let owner = try world.owner()
+        let snapshot = try owner.control.pin()
+        #expect(snapshot.commit == world.commit)
+        #expect(snapshot.commitTime == 1_700_000_000)
+        #expect(snapshot.root == PathKey.of(commit: world.commit, path: [0x2F]))
+        #expect(snapshot.assurance == [])
+        let worker = try owner.worker()
+        let root = try worker.directory(snapshot.root)
+        let bin = root[try index("bin", in: root)]
+        #expect(bin.id == PathKey.of(commit: world.commit, path: Array("/bin".utf8)))
+        let listing = try worker.directory(bin.id)
+        let run = try index("run", in: listing)
+        #expect(listing[run].mode == .executable)
+        #expect(listing[run].flags == .sizeUnknown)
+        #expect(listing[try index("odd", in: listing)].mode == .executable)
+        #expect(listing[try index("data", in: listing)].mode == .regular)
+        #expect(listing[try index("link", in: listing)].mode == .symlink)
+        for position in 0..<listing.count {
+            let (mode, size) = try worker.stat(bin.id, position)
+            #expect(mode == listing[position].mode)
+            let bytes = try worker.contents(listing[position].id, size: size)
+            #expect(ObjectID.hash(blob: bytes) == listing[position].id)
+        }
+        #expect(owner.counter(.sizeFetches) == UInt64(listing.count))
+        #expect(owner.counter(.guessedModes) == 0)
+        owner.stop()
+        let second = try world.owner()
+        let again = try second.worker().directory(bin.id)
+        let stats = again.items.map { ($0.entry.flags, $0.entry.size) }
+        #expect(stats.allSatisfy { $0.0.isEmpty && $0.1 > 0 })
+        #expect(second.counter(.sizeFetches) == 0)
+    }
+
+    @Test("When the head has moved on, contents tell which files are programs, once and for ever")
+    func guessedModes() throws {
+        _ = try world.repository.commit(["bin/new": .file("new")])
+        try world.origin.refresh()
+        let owner = try world.owner()
+        let snapshot = try owner.control.pin(world.commit.hex, path: "/bin")
+        let worker = try owner.worker()
+        let listing = try worker.directory(snapshot.root)
+        #expect(listing.index(of: Array("new".utf8)) == nil)
+        #expect(listing.items.allSatisfy { $0.entry.flags == [.modeUnknown, .sizeUnknown] })
+        let expected: [(String, FileMode)] = [
+            ("run", .executable), ("tool", .executable), ("odd", .regular), ("data", .regular),
+        ]
+        for (name, mode) in expected {
+            let (found, size) = try worker.stat(snapshot.root, try index(name, in: listing))
+            #expect(found == mode)
+            #expect(size > 0)
+        }
+        #expect(owner.counter(.guessedModes) == 4)
+        owner.stop()
+        let second = try world.owner()
+        let kept = try second.worker().directory(snapshot.root)
+        #expect(kept[try index("tool", in: kept)].mode == .executable)
+        #expect(kept[try index("tool", in: kept)].isComplete)
+        #expect(second.counter(.blobFetches) == 0)
+    }
+
+    @Test("An empty list is not a directory: the parent tells a missing path from a file")
+    func missingPaths() throws {
+        let owner = try world.owner()
+        func code(_ path: String) -> CacheError.Code? {
+            do {
+                _ = try owner.control.pin(path: path)
+                return nil
+            } catch {
+                return (error as? CacheError)?.code
+            }
+        }
+        #expect(code("/none") == .notFound)
+        #expect(code("/bin/none/deeper") == .notFound)
+        #expect(code("/README") == .notADirectory)
+        #expect(code("/bin") == nil)
+    }
+
+    @Test("A server that answers 500 for a name it does not know is told from one that fails")
+    func unknownRevision() throws {
+        let owner = try world.owner()
+        let unknown = #expect(throws: CacheError.self) { try owner.control.pin("no-such-tag") }
+        #expect(unknown?.code == .unknownRevision)
+        world.origin.stop()
+        let gone = #expect(throws: CacheError.self) { try owner.control.pin("no-such-tag") }
+        #expect(gone?.code == .unreachable)
+    }
+
+    @Test("Names that mean something in an address are asked for as they are")
+    func oddNames() throws {
+        let owner = try world.owner()
+        let snapshot = try owner.control.pin(path: "/odd/a b&c%41#+\"ä")
+        let listing = try owner.worker().directory(snapshot.root)
+        #expect(listing.items.map(\.name) == [Array("deep".utf8)])
+    }
+
+    @Test("A listing that suddenly is empty is an error, not an empty directory")
+    func vanished() throws {
+        let owner = try world.owner()
+        let snapshot = try owner.control.pin(path: "/bin")
+        world.origin.remove(try world.repository.id("HEAD:bin"))
+        let error = #expect(throws: CacheError.self) { try owner.worker().directory(snapshot.root) }
+        #expect(error?.code == .corrupt)
+    }
+
+    @Test("A known commit pins, and what was listed stays, without the origin")
+    func offline() throws {
+        let owner = try world.owner()
+        let snapshot = try owner.control.pin(path: "/bin")
+        let listing = try owner.worker().directory(snapshot.root)
+        owner.stop()
+        world.origin.stop()
+        let second = try world.owner()
+        #expect(try second.control.pin(world.commit.hex, path: "/bin") == snapshot)
+        #expect(try second.worker().directory(snapshot.root).items == listing.items)
+    }
+}
