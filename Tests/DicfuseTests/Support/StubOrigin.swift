@@ -96,12 +96,14 @@ final class StubOrigin: Sendable {
     var total: Int { state.with { $0.requests.values.reduce(0, +) } }
 
     func stop() {
-        state.with { state in
-            guard !state.stopped else { return }
+        let first = state.with { state in
+            guard !state.stopped else { return false }
             state.stopped = true
             shutdown(listener, Int32(SHUT_RDWR))
             for socket in state.sockets { shutdown(socket, Int32(SHUT_RDWR)) }
+            return true
         }
+        guard first else { return }
         release()
         let threads = state.with { state in
             defer { state.threads = [] }
@@ -129,9 +131,12 @@ final class StubOrigin: Sendable {
     }
 
     private func serve(_ socket: Int32) {
+        // Under the lock: `stop` must not shut down somebody else's socket of the same number.
         defer {
-            _ = state.with { $0.sockets.remove(socket) }
-            close(socket)
+            state.with { state in
+                state.sockets.remove(socket)
+                close(socket)
+            }
         }
         var pending: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 16384)
