@@ -109,7 +109,7 @@ if !coreOnly {
         tests(
             "OriginServerTests",
             ["OriginServer", "GitObjects", "GitHashing", .product(name: "HummingbirdTesting", package: "hummingbird")]),
-        tests("OperatorCLITests", ["OperatorCLI", "OperatorAPI", "Supervision", "LinuxSystem", log]),
+        tests("OperatorCLITests", ["OperatorCLI", "OperatorAPI", "Supervision", "LinuxSystem", arguments, log]),
         tests("SystemTests", ["LinuxSystem"]),
     ]
 }

@@ -1,9 +1,9 @@
 /// Why a command did not do what was asked: one line that says what to do, and how the process ends.
 public struct CLIError: Error, Hashable, Sendable, CustomStringConvertible {
-    public let exit: ExitCode
+    public let exit: CLIExit
     public let message: String
 
-    public init(_ exit: ExitCode, _ message: String) {
+    public init(_ exit: CLIExit, _ message: String) {
         self.exit = exit
         self.message = message
     }
@@ -14,7 +14,7 @@ public struct CLIError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 /// How `antares` ends; `antares run` ends with its command's code instead.
-public enum ExitCode: Int32, Sendable {
+public enum CLIExit: Int32, Sendable {
     case success = 0
     case internalError = 1
     /// The command line or the request is wrong.

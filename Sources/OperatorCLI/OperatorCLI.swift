@@ -8,7 +8,7 @@ public enum OperatorCLI {
         do {
             var command = try Antares.parseAsRoot(GlobalOptions.hoisted(arguments))
             try command.run()
-            return ExitCode.success.rawValue
+            return CLIExit.success.rawValue
         } catch let error as CLIError {
             Terminal.complain(error.message)
             return error.exit.rawValue
@@ -17,7 +17,7 @@ public enum OperatorCLI {
         } catch {
             let isHelp = Antares.exitCode(for: error).isSuccess
             Terminal.write(Antares.fullMessage(for: error) + "\n", to: isHelp ? STDOUT_FILENO : STDERR_FILENO)
-            return isHelp ? ExitCode.success.rawValue : ExitCode.usage.rawValue
+            return isHelp ? CLIExit.success.rawValue : CLIExit.usage.rawValue
         }
     }
 }

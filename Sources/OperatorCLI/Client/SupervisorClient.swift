@@ -99,7 +99,7 @@ struct SupervisorClient {
         guard let error = try? JSONDecoder().decode(APIError.self, from: Data(response.body)) else {
             throw CLIError(.internalError, "\(socket) answered HTTP \(response.status); is it antares-supervisor?")
         }
-        throw CLIError(ExitCode(apiCode: error.code), error.error)
+        throw CLIError(CLIExit(apiCode: error.code), error.error)
     }
 
     private func advice(_ failure: HTTPClient.Failure) -> String {

@@ -29,7 +29,7 @@ struct JobRunner {
         }
         let isUnmounted = unmount(mount)
         let code = try result.get()
-        return code == 0 && !isUnmounted ? ExitCode.mount.rawValue : code
+        return code == 0 && !isUnmounted ? CLIExit.mount.rawValue : code
     }
 
     private func work(in mount: MountReport, _ signals: borrowing Signals) throws(CLIError) -> Int32 {
@@ -51,7 +51,7 @@ struct JobRunner {
         }.copy(outputs)
         problems.forEach(Terminal.complain)
         if let interruption = try? signals.next() { return 128 + interruption }
-        return code == 0 && !problems.isEmpty ? ExitCode.mount.rawValue : code
+        return code == 0 && !problems.isEmpty ? CLIExit.mount.rawValue : code
     }
 
     private func unmount(_ mount: MountReport) -> Bool {
