@@ -109,6 +109,8 @@ static int child(void *argument)
 	STEP("placing file descriptors", place_fds(what));
 	if (what->new_session)
 		STEP("setsid", setsid());
+	if (!what->keep_nice)
+		STEP("setting the nice value", setpriority(PRIO_PROCESS, 0, what->nice));
 	STEP("setting RLIMIT_MEMLOCK", set_limit(RLIMIT_MEMLOCK, what->memlock_limit));
 	STEP("setting RLIMIT_NOFILE", set_limit(RLIMIT_NOFILE, what->nofile_limit));
 	STEP("setting oom_score_adj", set_oom_score(what->oom_score_adjust));

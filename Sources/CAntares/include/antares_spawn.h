@@ -15,6 +15,9 @@ struct ant_spawn_request {
 	uid_t uid;
 	gid_t gid;
 	int new_session;
+	/// The nice value the program starts with, unless keep_nice.
+	int nice;
+	int keep_nice;
 	int no_new_privileges;
 	/// Signals that the caller ignores stay ignored, as a shell's `nohup` and `&` want it; else all are reset.
 	int keep_ignored_signals;

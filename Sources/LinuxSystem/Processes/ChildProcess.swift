@@ -86,6 +86,8 @@ public final class ChildProcess: Sendable {
                     what.directory = directory
                     what.uid = spec.uid ?? UInt32.max
                     what.gid = spec.gid ?? UInt32.max
+                    what.nice = spec.nice ?? 0
+                    what.keep_nice = spec.nice == nil ? 1 : 0
                     what.new_session = spec.newSession ? 1 : 0
                     what.no_new_privileges = spec.noNewPrivileges ? 1 : 0
                     what.keep_ignored_signals = spec.keepsIgnoredSignals ? 1 : 0

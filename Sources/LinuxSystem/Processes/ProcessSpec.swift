@@ -16,6 +16,8 @@ public struct ProcessSpec: Sendable {
     public var gid: UInt32?
     /// setsid(2): the child is in no terminal's or shell's process group.
     public var newSession = true
+    /// The nice value the program starts with; nil: that of the thread that starts it.
+    public var nice: Int32?
     /// prctl(2) PR_SET_NO_NEW_PRIVS.
     public var noNewPrivileges = true
     /// Signals that the caller ignores stay ignored in the child (for commands run on somebody's behalf); else all are reset.

@@ -135,6 +135,8 @@ actor CacheOwner {
         var spec = ProcessSpec(path: program, fds: [nil, nil, 2, listener.raw, settings.raw])
         spec.uid = user.uid
         spec.gid = user.gid
+        // Not that of the supervision thread, which goes before the builds.
+        spec.nice = 0
         spec.openFileLimit = Self.openFileLimit
         let channel = try ControlChannel(MessageSocket(try MessageSocket.connect(socketPath)), loop: loop)
         let process = try ChildProcess.spawn(spec)

@@ -268,6 +268,7 @@ actor MountActor {
                 try await threads.run { () throws(SystemError) in try stack.attach(prepared) }
                 // The overlay has its own clone of the lower now; ours would keep the connection alive after an unmount.
                 self.lower = nil
+                self.readyAfter = Double(Deadline.now.nanoseconds - self.requestedAt.nanoseconds) / 1e6
                 self.handle(.stacked)
             } catch {
                 self.handle(.failed(Self.stackFailure(error, at: self.mountpoint.path)))
@@ -359,9 +360,6 @@ actor MountActor {
 
     private func publish(_ state: MountState) {
         lastSeen = WallClock.milliseconds
-        if state == .ready, readyAfter == nil {
-            readyAfter = Double(Deadline.now.nanoseconds - requestedAt.nanoseconds) / 1e6
-        }
         var fields = [("state", state.name)]
         if let reason = state.reason { fields.append(("reason", reason)) }
         if state == .ready, let readyAfter { fields.append(("ready_after_ms", "\(readyAfter)")) }

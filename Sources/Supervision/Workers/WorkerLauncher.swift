@@ -22,6 +22,8 @@ struct WorkerLauncher: Sendable {
                 var spec = ProcessSpec(path: program, fds: [nil, nil, 2, listener.raw])
                 spec.uid = user.uid
                 spec.gid = user.gid
+                // Not that of the supervision thread, which goes before the builds.
+                spec.nice = 0
                 spec.memoryLockLimit = Self.memoryLockLimit
                 spec.openFileLimit = Self.openFileLimit
                 // The backlog takes the connection, so there is no race with the worker's start.
