@@ -1,3 +1,4 @@
+import GitObjects
 public import Hummingbird
 import HummingbirdCore
 import LinuxSystem
@@ -48,8 +49,11 @@ public struct Origin: Sendable {
     }
 
     /// Serves until the task is cancelled.
-    /// - Throws: `bindFailed`.
+    /// - Throws: `bindFailed`; what Git failed with when it was asked for the first time.
     public func run(running: @escaping @Sendable (Int) async -> Void) async throws(OriginError) {
+        // So that the first client does not wait for git to start, and a repository that cannot be read is no surprise to it.
+        _ = try await self.store.commitID(of: "HEAD")
+        _ = try await self.store.blobSizes([.emptyBlobSHA1])
         do {
             try await self.application(running: running).run()
         } catch is CancellationError {

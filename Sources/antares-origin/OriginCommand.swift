@@ -73,7 +73,7 @@ struct OriginCommand: ParsableCommand {
                     Terminal.write("listening on http://\(address.text(port: port))")
                 }
             } catch {
-                fail(ExitCode.bind, "\(error)")
+                fail(error.code == .bindFailed ? ExitCode.bind : ExitCode.internal, "\(error)")
             }
         }
         waitForSignal(signals)
