@@ -1,5 +1,6 @@
 import CacheProtocol
 import GitObjects
+import Glibc
 import LinuxSystem
 import WireFormat
 
@@ -80,9 +81,13 @@ final class FakeOwner: Sendable {
         asked.count { Self.subject($0) == id }
     }
 
-    /// Waits until `condition` holds, looking after every request that arrives.
-    func wait(until condition: () -> Bool) {
-        while !condition() { arrivals.wait() }
+    /// Waits until `condition` holds, looking after every request that arrives. ETIMEDOUT when none arrives any more.
+    func wait(until condition: () -> Bool) throws {
+        while !condition() {
+            var entry = pollfd(fd: arrivals.raw, events: Int16(POLLIN), revents: 0)
+            guard poll(&entry, 1, 20_000) == 1 else { throw SystemError(.timedOut, "waiting for a request") }
+            arrivals.wait()
+        }
     }
 
     private func serve(_ socket: MessageSocket) {

@@ -80,11 +80,16 @@ final class TestMount: Sendable {
 
     func assume(_ worker: TestWorker) throws {
         workers.with { $0.append(worker) }
+        try handOver { fds in
+            let reply = try worker.call(.assume(version: WorkerProtocolVersion.current, mount: "test"), fds: fds)
+            guard reply == .serving else { throw SystemError(.protocolError, "assume") }
+        }
+    }
+
+    /// Calls `body` with the descriptors that a worker is given.
+    func handOver(_ body: ([Int32]) throws -> Void) throws {
         let cache = try owner.connect()
-        let reply = try worker.call(
-            .assume(version: WorkerProtocolVersion.current, mount: "test"),
-            fds: [fuse.raw, memory.fd.raw, cache.raw])
-        guard reply == .serving else { throw SystemError(.protocolError, "assume") }
+        try body([fuse.raw, memory.fd.raw, cache.raw])
     }
 
     func reconnect(_ worker: TestWorker) throws {

@@ -37,7 +37,7 @@ extension MountTests {
             mount.owner.hold(directory)
             let reader = try Background { try? Fd.contents(root, "d0/small") }
             let lookup = try Background { (try? Fd.status(root, "d1/small"))?.st_size }
-            mount.owner.wait { mount.owner.count(id) == 1 && mount.owner.count(directory) == 1 }
+            try mount.owner.wait { mount.owner.count(id) == 1 && mount.owner.count(directory) == 1 }
             let spare = try TestWorker()
             first.kill()
             mount.owner.release(id)

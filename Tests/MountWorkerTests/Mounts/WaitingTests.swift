@@ -31,7 +31,7 @@ extension MountTests {
                 try Background { (try? Fd.contents(root, "slow\(index)")).map { String(decoding: $0, as: UTF8.self) } }
             }
             let walker = try Background { (try? Fd.status(root, "dir/in"))?.st_size }
-            mount.owner.wait { slow.allSatisfy { mount.owner.count($0) == 1 } }
+            try mount.owner.wait { slow.allSatisfy { mount.owner.count($0) == 1 } }
             for index in 0..<50 {
                 #expect(try Fd.contents(root, "fast\(index)") == Array("fast \(index)".utf8))
             }
@@ -79,7 +79,7 @@ extension MountTests {
             #expect(header.deadline < Deadline.now)
             #expect(try worker.status().failures > 0)
             // The question that nobody waits for any more is taken back, and the file can be read when its contents come.
-            mount.owner.wait { !mount.owner.cancelled.isEmpty }
+            try mount.owner.wait { !mount.owner.cancelled.isEmpty }
             mount.owner.release(tree.ids["slow0"]!)
             #expect(try Fd.contents(mount.root, "slow0") == Array("slow 0".utf8))
         }
@@ -113,13 +113,13 @@ extension MountTests {
             mount.owner.hold(held)
             let reader = try ChildProcess.spawn(
                 ProcessSpec(path: "/bin/cat", arguments: ["/proc/self/fd/3/" + path], fds: [nil, nil, nil, mount.root]))
-            mount.owner.wait { mount.owner.count(held) == 1 }
+            try mount.owner.wait { mount.owner.count(held) == 1 }
             reader.signal(SIGKILL)
             #expect(reader.waitForEnd(until: .after(.seconds(20))))
             #expect(reader.reap() == .signal(SIGKILL))
             // A lookup is interrupted and its question taken back; contents go on to be fetched for the page cache.
             if path == "dir/in" {
-                mount.owner.wait { !mount.owner.cancelled.isEmpty }
+                try mount.owner.wait { !mount.owner.cancelled.isEmpty }
                 #expect(try worker.status().waiting == 0)
             }
             mount.owner.release(held)
@@ -134,7 +134,7 @@ extension MountTests {
             let id = tree.ids["slow3"]!
             mount.owner.hold(id)
             let reader = try Background { try? Fd.contents(root, "slow3") }
-            mount.owner.wait { mount.owner.count(id) == 1 }
+            try mount.owner.wait { mount.owner.count(id) == 1 }
             mount.owner.die()
             // Without an owner: what is known is served, what is not waits.
             #expect(try Fd.status(root, "fast1").st_size == 6)
