@@ -1,0 +1,107 @@
+"""Measures the budgets side by side with what else there is. See `scripts/bench --help`."""
+import argparse
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+
+from farm import BenchError, Farm
+from parts_files import fetch_part, files_part
+from parts_memory import memory_part
+from parts_mounts import mount_part, unmount_part
+from parts_takeover import takeover_part
+from report import Report
+from tree import Tree
+
+PARTS = ("mount", "unmount", "takeover", "memory", "metadata", "read", "fetch")
+
+
+class Bench:
+    """What the parts share."""
+
+    def __init__(self, options):
+        self.report = Report()
+        self.rounds = options.rounds or (3 if options.quick else 5)
+        self.fetch_rounds = min(self.rounds, 3)
+        self.mount_count = 40 if options.quick else 200
+        self.kill_count = 10 if options.quick else 50
+        self.farm = None
+        self.tree = None
+        self.live = []
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="Measures the budgets. Needs root and some minutes.")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="2,000 files and fewer repetitions; the times mean little")
+    size.add_argument("--linux", action="store_true", help="Debian's linux-source-6.1 instead of 20,000 generated files")
+    parser.add_argument("--rounds", type=int, metavar="N", help="how often what is compared is repeated (5; quick: 3)")
+    parser.add_argument("--json", metavar="FILE", help="writes all samples there")
+    parser.add_argument("--limit", type=int, default=1800, metavar="SECONDS", help="ends the run after this time (1800)")
+    parser.add_argument("--binaries", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of: {', '.join(PARTS)} (all)")
+    options = parser.parse_args()
+    for part in options.parts:
+        if part not in PARTS:
+            parser.error(f"there is no part {part}; there are {', '.join(PARTS)}")
+    return options
+
+
+def log(text, begun=time.monotonic()):
+    print(f"{time.monotonic() - begun:5.0f}s  {text}", file=sys.stderr, flush=True)
+
+
+def measure(bench, parts, kind):
+    log("repository")
+    bench.tree = Tree(bench.farm, kind)
+    bench.report.environment = {
+        "kernel": platform.release(), "cpus": os.cpu_count(), "load_before": os.getloadavg()[0], "tree": str(bench.tree),
+        "rounds": bench.rounds}
+    log(str(bench.tree))
+    bench.farm.start_origin(bench.tree.repository)
+    bench.farm.start_supervisor()
+    steps = {"mount": mount_part, "unmount": unmount_part, "takeover": takeover_part, "memory": memory_part, "fetch": fetch_part}
+    files = [part for part in ("metadata", "read") if part in parts]
+    done = False
+    for part in PARTS:
+        if part not in parts or (part in files and done):
+            continue
+        log(part if part not in files else " and ".join(files))
+        try:
+            if part in files:
+                done = True
+                files_part(bench, files)
+            else:
+                steps[part](bench)
+        except (BenchError, OSError, KeyError, TypeError, ValueError, subprocess.SubprocessError) as error:
+            bench.report.error(f"{part}: {type(error).__name__}: {error}\n{bench.farm.tail(f'supervisor{bench.farm.generation}')}")
+            bench.live = []
+            bench.farm.renew()
+    bench.farm.stop_supervisor()
+    bench.report.environment["load_after"] = os.getloadavg()[0]
+
+
+def main():
+    options = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    bench = Bench(options)
+    bench.farm = Farm(options.binaries, options.limit)
+    try:
+        measure(bench, options.parts or PARTS, "quick" if options.quick else "linux" if options.linux else "generated")
+    except (BenchError, OSError, subprocess.SubprocessError) as error:
+        bench.report.error(f"{type(error).__name__}: {error}")
+    finally:
+        bench.farm.destroy()
+    facts = bench.report.environment
+    print(f"{facts.get('tree')}; {bench.rounds} rounds; Linux {facts.get('kernel')}, {facts.get('cpus')} CPUs, "
+          f"load {facts.get('load_before', 0):.1f} before and {facts.get('load_after', 0):.1f} after\n")
+    print(bench.report.text())
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as out:
+            out.write(bench.report.json() + "\n")
+    return 1 if bench.report.errors else 0
+
+
+sys.exit(main())

@@ -1,0 +1,315 @@
+"""A private farm for the benchmark: origin, supervisor and their directories, all below one temporary directory.
+
+Whatever ends the benchmark (an error, a signal, kill -9, the time limit), a guardian process takes the farm away again.
+"""
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+PROGRAMS = ("antares", "antares-supervisor", "antares-worker", "dicfuse-cache", "antares-origin")
+
+
+class BenchError(Exception):
+    pass
+
+
+class Client:
+    """One keep-alive connection to the operator API. Not for several threads."""
+
+    def __init__(self, path, timeout=30):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.settimeout(timeout)
+        self.socket.connect(path)
+        self.buffer = b""
+
+    def close(self):
+        self.socket.close()
+
+    def call(self, method, target, body=None):
+        """The status and the decoded body of the answer."""
+        payload = b"" if body is None else json.dumps(body).encode()
+        head = f"{method} {target} HTTP/1.1\r\nHost: antares\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
+        self.socket.sendall(head.encode() + payload)
+        while b"\r\n\r\n" not in self.buffer:
+            self._receive()
+        head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
+        length = 0
+        for line in head.split(b"\r\n")[1:]:
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+            elif name.lower() == b"transfer-encoding":
+                raise BenchError("the API answers in chunks, which this client does not read")
+        while len(self.buffer) < length:
+            self._receive()
+        text, self.buffer = self.buffer[:length], self.buffer[length:]
+        return int(head.split(b" ", 2)[1]), json.loads(text) if text else None
+
+    def _receive(self):
+        data = self.socket.recv(65536)
+        if not data:
+            raise BenchError("the supervisor closed the connection")
+        self.buffer += data
+
+    def mount(self, **fields):
+        """Asks for a mount and returns it when it is ready."""
+        status, body = self.call("POST", "/mounts", {"path": "/", **fields})
+        deadline = time.monotonic() + 30
+        while status < 300 and body["state"] != "Ready" and time.monotonic() < deadline:
+            status, body = self.call("GET", f"/mounts/{body['mount_id']}")
+        if status >= 300 or body["state"] != "Ready":
+            raise BenchError(f"POST /mounts: {status} {body}")
+        return body
+
+    def status(self, mount_id):
+        status, body = self.call("GET", f"/mounts/{mount_id}")
+        if status != 200:
+            raise BenchError(f"GET /mounts/{mount_id}: {status} {body}")
+        return body
+
+    def unmount(self, mount_id):
+        status, body = self.call("DELETE", f"/mounts/{mount_id}")
+        if status >= 300:
+            raise BenchError(f"DELETE /mounts/{mount_id}: {status} {body}")
+        return body
+
+
+def processes(directory):
+    """The pids whose standard error is a log of the farm: all that belong to it."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                target = os.readlink(f"/proc/{entry}/fd/2")
+            except OSError:
+                continue
+            if target.startswith(directory + "/") and target.endswith(".log"):
+                found.append(int(entry))
+    return found
+
+
+def mounts(directory):
+    """The mountpoints below the directory, innermost first."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
+        points = [line.split()[4] for line in table]
+    return [point for point in reversed(points) if point.startswith(directory + "/")]
+
+
+def abort_connections(pids):
+    """Ends the FUSE connections that these processes hold: whoever waits in one gets an error."""
+    for pid in pids:
+        try:
+            entries = os.listdir(f"/proc/{pid}/fdinfo")
+        except OSError:
+            continue
+        for entry in entries:
+            try:
+                with open(f"/proc/{pid}/fdinfo/{entry}", encoding="ascii") as info:
+                    numbers = [line.split()[1] for line in info if line.startswith("fuse_connection:")]
+                for number in numbers:
+                    with open(f"/sys/fs/fuse/connections/{number}/abort", "w", encoding="ascii") as abort:
+                        abort.write("1")
+            except OSError:
+                continue
+
+
+def wipe(directory):
+    """Ends what belongs to the farm and removes its directory, whatever state it is in."""
+    if not os.path.isdir(directory):
+        return
+    for _ in range(3):
+        pids = [pid for pid in processes(directory) if pid != os.getpid()]
+        abort_connections(pids)
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+        if not pids:
+            break
+        time.sleep(0.1)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "timeout": 60, "check": False}
+    for point in mounts(directory):
+        subprocess.run(["umount", "-l", "--", point], **quiet)
+    subprocess.run(["find", directory, "-xdev", "-maxdepth", "4", "-type", "d", "-exec", "chattr", "-i", "--", "{}", "+"], **quiet)
+    subprocess.run(["rm", "-rf", "--one-file-system", "--", directory], **quiet)
+
+
+def guard(directory, limit):
+    """Starts the guardian; the returned descriptor keeps it waiting."""
+    reader, writer = os.pipe()
+    parent = os.getpid()
+    child = os.fork()
+    if child:
+        os.close(reader)
+        os.set_inheritable(writer, False)
+        return writer
+    try:
+        os.setsid()
+        os.close(writer)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        late = not select.select([reader], [], [], limit)[0]
+        if late:
+            print(f"bench: not done after {limit} seconds; ending it", file=sys.stderr, flush=True)
+            abort_connections(processes(directory))
+            os.kill(parent, signal.SIGTERM)
+            select.select([reader], [], [], 10)
+        wipe(directory)
+    finally:
+        os._exit(0)
+
+
+class Farm:
+    def __init__(self, binaries, limit):
+        self.directory = tempfile.mkdtemp(prefix="ant.")
+        if len(self.directory) >= 60:
+            os.rmdir(self.directory)
+            raise BenchError(f"TMPDIR is too long for the paths of sockets: {self.directory}")
+        self.guardian = guard(self.directory, limit)
+        os.chmod(self.directory, 0o711)
+        os.mkdir(self.path("bin"))
+        os.chmod(self.path("bin"), 0o755)
+        for program in PROGRAMS:
+            shutil.copy(os.path.join(binaries, program), self.path("bin", program))
+            os.chmod(self.path("bin", program), 0o755)
+        self.origin_url = None
+        self.origin = None
+        self.supervisor = None
+        self.generation = 0
+        self.job = 0
+
+    def path(self, *parts):
+        return os.path.join(self.directory, *parts)
+
+    def log(self, name):
+        return open(self.path(f"{name}.log"), "ab")
+
+    def start(self, name, arguments):
+        with self.log(name) as log:
+            return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, close_fds=True)
+
+    def run(self, arguments, timeout=600, **more):
+        """Runs a command as one of the farm's processes; its failure is an error."""
+        more.setdefault("stdout", subprocess.DEVNULL)
+        more.setdefault("stdin", subprocess.DEVNULL)
+        with self.log("commands") as log:
+            result = subprocess.run(arguments, stderr=log, timeout=timeout, check=False, **more)
+        if result.returncode:
+            raise BenchError(f"{' '.join(map(str, arguments[:4]))} … ended with {result.returncode}\n{self.tail('commands')}")
+        return result
+
+    def tail(self, name, lines=12):
+        try:
+            with open(self.path(f"{name}.log"), encoding="utf-8", errors="replace") as log:
+                return "".join(log.readlines()[-lines:])
+        except OSError:
+            return ""
+
+    def wait_for(self, name, process, found, seconds=30):
+        """The first line of a log that the function takes."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with open(self.path(f"{name}.log"), encoding="utf-8", errors="replace") as log:
+                for line in log:
+                    if found(line):
+                        return line.strip()
+            if process.poll() is not None:
+                break
+            time.sleep(0.01)
+        raise BenchError(f"{name} does not start\n{self.tail(name)}")
+
+    def start_origin(self, repository):
+        self.origin = self.start(
+            "origin", [self.path("bin", "antares-origin"), "--repo", repository, "--listen", "127.0.0.1:0"])
+        line = self.wait_for("origin", self.origin, lambda line: line.startswith("listening on "))
+        self.origin_url = line.split()[2]
+
+    def start_supervisor(self):
+        """A supervisor with an empty cache and no state."""
+        self.generation += 1
+        base = self.path(f"g{self.generation}")
+        os.mkdir(base, 0o711)
+        os.chmod(base, 0o711)
+        with open(f"{base}/supervisor.toml", "w", encoding="utf-8") as config:
+            config.write(f"""[supervisor]
+socket = "{base}/run/api.sock"
+state_dir = "{base}/state"
+run_dir = "{base}/run"
+mount_root = "{base}/mnt"
+upper_root = "{base}/upper"
+worker_user = "64711"
+
+[cache]
+dir = "{base}/cache"
+user = "64712"
+limit = "20GiB"
+
+[origins.local]
+url = "{self.origin_url}"
+default = true
+""")
+        name = f"supervisor{self.generation}"
+        self.supervisor = self.start(
+            name, [self.path("bin", "antares-supervisor"), "--config", f"{base}/supervisor.toml"])
+        # The programs it starts write to the same log, so that a line there is not enough.
+        client, until = None, time.monotonic() + 30
+        while client is None:
+            try:
+                client = self.client()
+            except OSError:
+                if self.supervisor.poll() is not None or time.monotonic() > until:
+                    raise BenchError(f"the supervisor does not start\n{self.tail(name)}") from None
+                time.sleep(0.01)
+        with_spares = time.monotonic() + 5
+        while time.monotonic() < with_spares and client.call("GET", "/health")[1].get("spare_workers", 0) < 4:
+            time.sleep(0.02)
+        client.close()
+
+    def stop_supervisor(self):
+        if self.supervisor is None:
+            return
+        self.supervisor.terminate()
+        try:
+            self.supervisor.wait(60)
+        except subprocess.TimeoutExpired:
+            self.supervisor.kill()
+            self.supervisor.wait(10)
+            raise BenchError("the supervisor did not end within 60 s") from None
+        finally:
+            self.supervisor = None
+        self.run(["rm", "-rf", "--one-file-system", "--", self.path(f"g{self.generation}")])
+
+    def renew(self):
+        self.stop_supervisor()
+        self.start_supervisor()
+
+    def client(self):
+        return Client(self.path(f"g{self.generation}", "run", "api.sock"))
+
+    def next_job(self):
+        self.job += 1
+        return f"bench-{self.job}"
+
+    def roles(self):
+        """The farm's processes but the origin and helpers, by program: {name: [pid, …]}."""
+        found = {}
+        for pid in processes(self.directory):
+            try:
+                program = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+            except OSError:
+                continue
+            if program in PROGRAMS and program != "antares-origin":
+                found.setdefault(program, []).append(pid)
+        return found
+
+    def destroy(self):
+        wipe(self.directory)
+        os.close(self.guardian)

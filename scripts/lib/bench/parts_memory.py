@@ -1,0 +1,73 @@
+"""The part `memory`: what processes cost that have nothing to do, and workers that have seen everything."""
+import os
+import time
+
+from contenders import Lazy
+from parts_files import walk
+
+MOUNTS = 20
+QUIET_SECONDS = 10
+
+
+def rollup(pid):
+    """The sums of smaps_rollup in bytes (proc_pid_smaps_rollup(5))."""
+    sums = {}
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as lines:
+        for line in lines:
+            name, _, rest = line.partition(":")
+            if rest.endswith("kB\n"):
+                sums[name] = int(rest.split()[0]) * 1024
+    return sums
+
+
+def private(pid):
+    sums = rollup(pid)
+    return (sums["Private_Clean"] + sums["Private_Dirty"]) / 1e6
+
+
+def switches(pids):
+    """How often the threads of these processes went to sleep, by thread."""
+    counts = {}
+    for pid in pids:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/status", encoding="ascii") as lines:
+                for line in lines:
+                    if line.startswith("voluntary_ctxt_switches:"):
+                        counts[pid, thread] = int(line.split()[1])
+    return counts
+
+
+def memory_part(bench):
+    report, farm = bench.report, bench.farm
+    farm.renew()
+    mounts = [Lazy(farm, bench.tree) for _ in range(MOUNTS)]
+    directories = [mount.make() for mount in mounts]
+    one = mounts[0]
+
+    def worker():
+        return one.client.status(one.mount["mount_id"])["worker"]["pid"]
+
+    report.figure("memory", "worker, idle: private", private(worker()), "MB", 0.5)
+    roles = farm.roles()
+    pids = [pid for group in roles.values() for pid in group]
+    time.sleep(1)
+    before = switches(pids)
+    time.sleep(QUIET_SECONDS)
+    after = switches(pids)
+    rate = {name: sum(after[key] - before.get(key, 0) for key in after if key[0] in group) / QUIET_SECONDS
+            for name, group in roles.items()}
+    report.figure("memory", f"wake-ups per second, {MOUNTS} idle mounts, all processes", sum(rate.values()), "count", 1)
+    busy = ", ".join(f"{name} {value:g}" for name, value in sorted(rate.items()) if value)
+    if busy:
+        report.note(f"memory: wake-ups per second by program: {busy}")
+    for name, group in sorted(roles.items()):
+        report.figure("memory", f"PSS of {len(group)} × {name}, {MOUNTS} idle mounts",
+                      sum(rollup(pid)["Pss"] for pid in group) / 1e6, "MB")
+    walk(bench, directories[0])
+    most = 4 * max(1, bench.tree.entries / 80_000)
+    report.figure("memory", f"worker after a walk of {bench.tree.entries} entries: private", private(worker()), "MB", most)
+    owner = farm.roles().get("dicfuse-cache", [])
+    if owner:
+        report.figure("memory", "cache owner after that walk: private", private(owner[0]), "MB", 200)
+    for mount in mounts:
+        mount.drop()

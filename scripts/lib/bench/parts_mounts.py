@@ -1,0 +1,140 @@
+"""The parts `mount` and `unmount`: how long the API takes, one at a time and many at once."""
+import os
+import subprocess
+import sys
+import threading
+import time
+
+from contenders import mount_overlay, unmount
+from farm import BenchError
+from report import median
+
+
+def timed(call, *arguments, **fields):
+    begun = time.perf_counter()
+    result = call(*arguments, **fields)
+    return time.perf_counter() - begun, result
+
+
+def in_parallel(farm, threads, items, work):
+    """Calls work(client, item) for all items from some threads; the seconds until the last one is done, and the results."""
+    results, failures, pending = [], [], list(reversed(items))
+    clients = [farm.client() for _ in range(threads)]
+    start = threading.Barrier(threads + 1, timeout=30)
+
+    def run(client):
+        start.wait()
+        while True:
+            try:
+                item = pending.pop()
+            except IndexError:
+                return
+            try:
+                results.append(work(client, item))
+            except (OSError, BenchError) as error:
+                failures.append(str(error))
+
+    crowd = [threading.Thread(target=run, args=(client,), daemon=True) for client in clients]
+    for thread in crowd:
+        thread.start()
+    start.wait()
+    begun = time.perf_counter()
+    for thread in crowd:
+        thread.join(120)
+    seconds = time.perf_counter() - begun
+    for client in clients:
+        client.close()
+    if failures:
+        raise BenchError(f"{len(failures)} of {len(items)} requests failed: {failures[0]}")
+    return seconds, results
+
+
+def overlay_alone(bench, count):
+    """The same number of kernel overlays on the checkout, by mount(2): what no supervisor can go below."""
+    made, ended, base = [], [], bench.farm.path("plain-overlays")
+    for index in range(count):
+        paths = [os.path.join(base, str(index), part) for part in ("upper", "work", "mnt")]
+
+        def make(paths=paths):
+            for path in paths:
+                os.makedirs(path)
+            mount_overlay(bench.tree.native, *paths)
+        made.append(timed(make)[0])
+    for index in range(count):
+        ended.append(timed(unmount, os.path.join(base, str(index), "mnt"))[0])
+    bench.farm.run(["rm", "-rf", base])
+    return made, ended
+
+
+def first_mounts(bench):
+    times, inside = [], []
+    for _ in range(bench.rounds):
+        bench.farm.renew()
+        client = bench.farm.client()
+        seconds, body = timed(client.mount, job_id=bench.farm.next_job(), rev=bench.tree.commit)
+        times.append(seconds)
+        inside.append(body["ready_after_ms"] / 1e3)
+        client.unmount(body["mount_id"])
+        client.close()
+    bench.report.figure("mount", "first mount ever, empty cache: POST → Ready", median(times), "s", 0.050, times)
+    bench.report.figure("mount", "… as the server counts it (ready_after_ms)", median(inside), "s", None, inside)
+
+
+def mount_part(bench):
+    report, farm, count = bench.report, bench.farm, bench.mount_count
+    first_mounts(bench)
+    client = farm.client()
+    farm_idle = [timed(client.call, "GET", "/health")[0] for _ in range(100)]
+    times, inside, live = [], [], []
+    for _ in range(count):
+        seconds, body = timed(client.mount, job_id=farm.next_job(), rev=bench.tree.commit)
+        times.append(seconds)
+        inside.append(body["ready_after_ms"] / 1e3)
+        live.append(body["mount_id"])
+    report.spread("mount", f"{count} POST /mounts, one after the other", times, (0.003, 0.015))
+    report.spread("mount", "… as the server counts it (ready_after_ms)", inside)
+    tail = max(1, count // 20)
+    report.figure("mount", f"… the last {tail} against the first {tail} (medians)",
+                  median(times[-tail:]) / median(times[:tail]), "x", 1.5)
+    made, _ = overlay_alone(bench, count)
+    report.spread("mount", "mkdir and mount(2) of a kernel overlay alone", made)
+    report.spread("mount", "GET /health, for the price of a request", farm_idle)
+    client.close()
+    gone, _ = in_parallel(farm, 24, live, lambda client, item: client.unmount(item))
+    report.figure("mount", f"{count} concurrent DELETE: all gone", gone, "s")
+    jobs = [farm.next_job() for _ in range(count)]
+    seconds, bodies = in_parallel(farm, 24, jobs, lambda client, job: client.mount(job_id=job, rev=bench.tree.commit))
+    report.figure("mount", f"{count} concurrent POST /mounts from 24 clients: all Ready", seconds, "s", 1.5 * count / 200)
+    bench.live = [body["mount_id"] for body in bodies]
+
+
+def unmount_part(bench):
+    report, farm = bench.report, bench.farm
+    client = farm.client()
+    while len(bench.live) < bench.mount_count:
+        bench.live.append(client.mount(job_id=farm.next_job(), rev=bench.tree.commit)["mount_id"])
+    times = [timed(client.unmount, mount_id)[0] for mount_id in bench.live]
+    bench.live = []
+    report.spread("unmount", f"{len(times)} idle mounts, DELETE → gone", times, (None, 0.050))
+    _, ended = overlay_alone(bench, bench.mount_count)
+    report.spread("unmount", "umount(2) of a kernel overlay alone", ended)
+
+    body = client.mount(job_id=farm.next_job(), rev=bench.tree.commit)
+    name = os.path.join(os.fsencode(body["mountpoint"]), bench.tree.files[0])
+    with farm.log("holder") as log:
+        # Sits in the mount with a file open, as a process does that a job left behind.
+        holder = subprocess.Popen(
+            [sys.executable, "-c", "import os, sys; f = open(sys.argv[1], 'rb'); print(1, flush=True); sys.stdin.read()", name],
+            cwd=os.path.dirname(name), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+    try:
+        holder.stdout.readline()
+        seconds, (status, answer) = timed(client.call, "DELETE", f"/mounts/{body['mount_id']}")
+    finally:
+        holder.stdin.close()
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+    report.figure("unmount", "a mount with an open file and a working directory in it", seconds, "s", 5)
+    if status >= 300:
+        report.note(f"unmount: the busy mount was answered {status} {answer}")
+    client.close()
