@@ -65,6 +65,14 @@ final class RawClient: Sendable {
         }
     }
 
+    /// Waits until the server has closed the connection, without reading what it sent; 20 s at most.
+    func waitForHangUp() async throws {
+        try await Self.threads.get().run { [socket] () throws(SystemError) in
+            var entry = pollfd(fd: socket.raw, events: 0, revents: 0)
+            if try check(poll(&entry, 1, 20_000), "poll") == 0 { throw SystemError(.timedOut, "poll") }
+        }
+    }
+
     /// One whole answer, by its Content-Length.
     func answer() async throws -> Answer {
         let text = try await Self.threads.get().run { [socket] () throws(SystemError) in
