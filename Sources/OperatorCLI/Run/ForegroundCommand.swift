@@ -53,7 +53,9 @@ struct ForegroundCommand {
             ]
             guard poll(&entries, 2, -1) > 0 else { continue }
             while let signal = try? signals.nextWithSender() {
-                if !signal.isFromKernel { child.signal(signal.number) }
+                // What a terminal sends reaches the whole foreground group, but a hang-up only the session's leader, which may be
+                // this process.
+                if !signal.isFromKernel || signal.number == SIGHUP { child.signal(signal.number) }
             }
             if entries[0].revents != 0 { return }
         }
