@@ -34,7 +34,7 @@ final class EasyHandle {
         _ = ant_curl_set_long(raw, CURLOPT_NOSIGNAL, 1)
         _ = ant_curl_set_long(raw, CURLOPT_FOLLOWLOCATION, 0)
         _ = ant_curl_set_long(raw, CURLOPT_TCP_NODELAY, 1)
-        _ = ant_curl_set_long(raw, CURLOPT_BUFFERSIZE, 256 * 1024)
+        _ = ant_curl_set_long(raw, CURLOPT_BUFFERSIZE, 64 * 1024)
         _ = ant_curl_set_long(raw, CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(request.connectTimeout))
         _ = ant_curl_set_long(raw, CURLOPT_NOBODY, request.method == .head ? 1 : 0)
         if let file = request.caFile { _ = ant_curl_set_text(raw, CURLOPT_CAINFO, file) }

@@ -39,13 +39,14 @@ struct StoreDirectory: ~Copyable {
     static func open(_ path: String) throws(Failure) -> StoreDirectory {
         try create(path)
         try checkOwner(path)
+        let isNew = access("\(path)/lock", F_OK) == -1
         let lock = try takeLock("\(path)/lock")
         let marker = try? File.text(Self.marker(path), limit: 256)
         // A marker that cannot be removed would make the next start believe in an order that nobody vouches for.
         if unlink(Self.marker(path)) == -1, Errno.current != .notFound {
             throw .system(SystemError(Errno.current, "unlink", Self.marker(path)))
         }
-        return StoreDirectory(path: path, lock: lock, endedCleanly: marker == Self.bootID)
+        return StoreDirectory(path: path, lock: lock, endedCleanly: isNew || marker == Self.bootID)
     }
 
     private static func create(_ path: String) throws(Failure) {

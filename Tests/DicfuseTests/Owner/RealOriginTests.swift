@@ -92,7 +92,9 @@ struct RealOriginTests {
 /// The program `antares-origin` on a repository.
 final class OriginProcess {
     static let program: String? = {
-        let named = ProcessInfo.processInfo.environment["ANTARES_ORIGIN_PROGRAM"]
+        let environment = ProcessInfo.processInfo.environment
+        if environment["ANTARES_SANITIZE"] != nil { return nil }
+        let named = environment["ANTARES_ORIGIN_PROGRAM"]
         let beside = (try? OwnerProcess.program()).map {
             ($0 as NSString).deletingLastPathComponent + "/antares-origin"
         }
