@@ -200,6 +200,7 @@ final class World {
     let origin: StubOrigin
     let commit: ObjectID
     let cache: String
+    private var owners: [OwnerHarness] = []
 
     init(_ dialect: StubOrigin.Dialect, _ files: [String: TestRepository.Content]) throws {
         repository = try TestRepository()
@@ -209,6 +210,7 @@ final class World {
     }
 
     deinit {
+        for owner in owners { owner.stop() }
         origin.stop()
         try? FileManager.default.removeItem(atPath: cache)
     }
@@ -216,6 +218,8 @@ final class World {
     func owner(_ change: (inout CacheConfiguration) -> Void = { _ in }) throws -> OwnerHarness {
         var configuration = CacheConfiguration.test(cache, origin.url)
         change(&configuration)
-        return try OwnerHarness(configuration)
+        let owner = try OwnerHarness(configuration)
+        owners.append(owner)
+        return owner
     }
 }

@@ -24,6 +24,7 @@ struct RealOriginTests {
         let cache = try TemporaryDirectory.make("cache")
         defer { try? FileManager.default.removeItem(atPath: cache) }
         let owner = try OwnerHarness(.test(cache, origin.url))
+        defer { owner.stop() }
         let snapshot = try owner.control.pin()
         #expect(snapshot.commit == commit)
         #expect(snapshot.commitTime == 1_700_000_000)
@@ -44,6 +45,7 @@ struct RealOriginTests {
         let cache = try TemporaryDirectory.make("cache")
         defer { try? FileManager.default.removeItem(atPath: cache) }
         let owner = try OwnerHarness(.test(cache, origin.url))
+        defer { owner.stop() }
         func code(_ revision: String, _ path: String) -> CacheError.Code? {
             do {
                 _ = try owner.control.pin(revision, path: path)

@@ -8,12 +8,16 @@ import Testing
 @testable import Dicfuse
 
 @Suite("Index")
-struct IndexTests {
+final class IndexTests {
     private let directory: String
     private let id = ObjectID.emptyTreeSHA1
 
     init() throws {
         directory = try TemporaryDirectory.make("index")
+    }
+
+    deinit {
+        try? FileManager.default.removeItem(atPath: directory)
     }
 
     @Test("What was written is read back, by an old reader and after a reopening")
@@ -36,7 +40,6 @@ struct IndexTests {
         #expect(try reader.snapshot(id) == SnapshotRecord(root: id, time: -5))
         try again.write { (index) throws(IndexError) in try index.delete(.trees, IndexKey(id)) }
         #expect(try reader.packedDirectory(id) == nil)
-        try FileManager.default.removeItem(atPath: directory)
     }
 
     @Test("An error in a transaction leaves nothing of it")
@@ -50,7 +53,6 @@ struct IndexTests {
             }
         }
         #expect(try reader.packedDirectory(id) == nil)
-        try FileManager.default.removeItem(atPath: directory)
     }
 
     @Test("A value with a wrong checksum is as good as absent")
