@@ -36,7 +36,9 @@ public final class Supervisor: MountService {
         let launcher = WorkerLauncher(
             program: programs.worker, user: programs.workerUser, socketDirectory: workerSockets, loop: loop,
             monitor: monitor)
-        spares = SparePool(launcher: launcher, target: configuration.spareWorkers, executor: executor, log: log)
+        spares = SparePool(
+            launcher: launcher, target: configuration.spareWorkers, executor: executor,
+            threads: try BlockingThreads(count: 2, name: "spawn"), log: log)
         let records = try RecordStore(runDirectory: configuration.runDirectory)
         let restarted = RestartRelay()
         cache = CacheOwner(
@@ -85,14 +87,24 @@ public final class Supervisor: MountService {
         } catch {
             throw SupervisorError(.internalError, "cannot start: \(error)")
         }
-        try await supervisor.cache.start()
+        do throws(SupervisorError) {
+            try await supervisor.begin()
+        } catch {
+            // What this start made; what an earlier supervisor left stays as it is.
+            await supervisor.takeDown()
+            throw error
+        }
+        return supervisor
+    }
+
+    private func begin() async throws(SupervisorError) {
+        try await cache.start()
         do throws(SystemError) {
-            try await supervisor.adoption.run()
+            try await adoption.run()
         } catch {
             throw SupervisorError(.internalError, "cannot read what an earlier supervisor left: \(error)")
         }
-        await supervisor.spares.refill()
-        return supervisor
+        await spares.refill()
     }
 
     /// Ends all mounts and processes and takes away what was made at the start. Bounded by the unmount limit.
@@ -111,6 +123,10 @@ public final class Supervisor: MountService {
                 }
             }
         }
+        await takeDown()
+    }
+
+    private func takeDown() async {
         await spares.stop()
         await cache.stop()
         await uppers.drain()

@@ -5,6 +5,7 @@ import LinuxSystem
 actor SparePool {
     private let launcher: WorkerLauncher
     private let executor: SupervisionExecutor
+    private let threads: BlockingThreads
     private let target: Int
     private let log: any SupervisorLog
     private var spares: [WorkerProcess] = []
@@ -12,9 +13,13 @@ actor SparePool {
     private var refilling = false
     private var stopped = false
 
-    init(launcher: WorkerLauncher, target: Int, executor: SupervisionExecutor, log: any SupervisorLog) {
+    init(
+        launcher: WorkerLauncher, target: Int, executor: SupervisionExecutor, threads: BlockingThreads,
+        log: any SupervisorLog
+    ) {
         self.launcher = launcher
         self.executor = executor
+        self.threads = threads
         self.target = target
         self.log = log
     }
@@ -28,19 +33,19 @@ actor SparePool {
     }
 
     /// A worker that waits for a connection: a spare if there is one, else a new process.
-    func take() throws(WorkerFailure) -> WorkerProcess {
+    func take() async throws(WorkerFailure) -> WorkerProcess {
         defer { refill() }
         while let spare = spares.popLast() {
             if !spare.hasEnded { return spare }
         }
-        return try launcher.launch()
+        return try await launch()
     }
 
     /// Starts what is missing, one after another, apart from the caller.
     func refill() {
         guard !refilling, !stopped, spares.count < target else { return }
         refilling = true
-        Task { self.refillNow() }
+        Task { await self.refillNow() }
     }
 
     /// Ends the spares; none is started any more.
@@ -50,17 +55,24 @@ actor SparePool {
         spares = []
     }
 
-    private func refillNow() {
-        refilling = false
+    private func refillNow() async {
+        defer { refilling = false }
         do {
             while spares.count < target, !stopped {
-                let spare = try launcher.launch()
+                let spare = try await launch()
+                if stopped { return spare.signal(SIGKILL) }
                 spares.append(spare)
                 spare.onEnd { status in Task { await self.ended(spare, status) } }
             }
         } catch {
             retryLater(error.description)
         }
+    }
+
+    /// Apart from the supervision thread: it waits until the new process has reached execve(2), and a mount should not wait with it.
+    private func launch() async throws(WorkerFailure) -> WorkerProcess {
+        let launcher = launcher
+        return try await threads.run { () throws(WorkerFailure) in try launcher.launch() }
     }
 
     private func ended(_ spare: WorkerProcess, _ status: ExitStatus) {
