@@ -26,10 +26,7 @@ public struct Deadline: Hashable, Comparable, Sendable {
 
     /// `.never` if that is too late to be told; a negative duration counts as zero.
     public func advanced(by duration: Duration) -> Deadline {
-        let (seconds, attoseconds) = duration.components
-        // Capped at 292 years, so that the sums cannot overflow more than once.
-        let whole = UInt64(min(max(0, seconds), Int64.max / 1_000_000_000)) * 1_000_000_000
-        let (sum, overflow) = nanoseconds.addingReportingOverflow(whole + UInt64(max(0, attoseconds) / 1_000_000_000))
+        let (sum, overflow) = nanoseconds.addingReportingOverflow(duration.nanoseconds)
         return overflow ? .never : Deadline(nanoseconds: sum)
     }
 

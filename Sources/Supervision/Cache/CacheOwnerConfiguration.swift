@@ -1,4 +1,5 @@
 import Foundation
+import LinuxSystem
 
 /// What the cache owner is told at its start, as JSON in a sealed memfd.
 struct CacheOwnerConfiguration: Encodable {
