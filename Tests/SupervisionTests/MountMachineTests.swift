@@ -62,7 +62,9 @@ import Testing
     @Test func lateEventsOfAFailedMountChangeNothing() {
         var scenario = Scenario.at(.stacking)
         scenario.send(.failed(Self.error))
-        for event: MountMachine.Event in [.stacked, .workerServing, .workerEnded(.signal(9)), .restartDue, .pinned] {
+        for event: MountMachine.Event in [
+            .stacked, .workerServing, .workerEnded(.signal(9), usefully: true), .restartDue, .pinned,
+        ] {
             #expect(scenario.send(event) == [])
         }
         scenario.send(.cleaned)
@@ -89,7 +91,7 @@ import Testing
     @Test(arguments: [MountMachine.Phase.stacking, .ready]) func aDeadWorkerIsReplacedAtOnce(phase: MountMachine.Phase)
     {
         var scenario = Scenario.at(phase)
-        #expect(scenario.send(.workerEnded(.signal(9))) == [.startWorker])
+        #expect(scenario.send(.workerEnded(.signal(9), usefully: true)) == [.startWorker])
         #expect(scenario.machine.restarts == 1)
         #expect(scenario.machine.lastRestartCause == "signal 9")
         #expect(scenario.send(.workerServing) == [])
@@ -106,7 +108,7 @@ import Testing
         var scenario = Scenario.at(.ready)
         var delays: [Action] = []
         for _ in 0..<4 {
-            delays += scenario.send(.workerEnded(.code(1)))
+            delays += scenario.send(.workerEnded(.code(1), usefully: true))
             scenario.send(.restartDue)
             scenario.send(.workerServing)
         }
@@ -120,18 +122,18 @@ import Testing
     @Test func aHealthyMinuteForgivesEarlierDeaths() {
         var scenario = Scenario.at(.ready)
         for _ in 0..<3 {
-            scenario.send(.workerEnded(.code(1)))
+            scenario.send(.workerEnded(.code(1), usefully: true))
             scenario.send(.restartDue)
             scenario.send(.workerServing)
         }
-        #expect(scenario.send(.workerEnded(.code(1)), after: .seconds(61)) == [.startWorker])
+        #expect(scenario.send(.workerEnded(.code(1), usefully: true), after: .seconds(61)) == [.startWorker])
     }
 
     @Test func aCrashLoopIsQuarantinedAndCanBeUnmounted() {
         var scenario = Scenario.at(.ready)
         var last: [Action] = []
         for _ in 0...CrashLoopDetector.limit {
-            last = scenario.send(.workerEnded(.signal(11)))
+            last = scenario.send(.workerEnded(.signal(11), usefully: false))
             scenario.send(.restartDue)
             scenario.send(.workerServing)
         }
@@ -147,7 +149,7 @@ import Testing
     @Test func deathsSpreadOutAreNoCrashLoop() {
         var scenario = Scenario.at(.ready)
         for _ in 0..<20 {
-            scenario.send(.workerEnded(.signal(9)), after: .seconds(13))
+            scenario.send(.workerEnded(.signal(9), usefully: false), after: .seconds(13))
             scenario.send(.restartDue)
             scenario.send(.workerServing)
         }
@@ -155,10 +157,21 @@ import Testing
         #expect(scenario.machine.restarts == 20)
     }
 
+    @Test func usefulWorkersThatKeepEndingAreReplacedForEver() {
+        var scenario = Scenario.at(.ready)
+        for _ in 0..<50 {
+            let actions = scenario.send(.workerEnded(.signal(9), usefully: true))
+            #expect(!actions.contains(.abortConnection))
+            scenario.send(.restartDue)
+            scenario.send(.workerServing)
+        }
+        #expect(scenario.machine.state == .ready)
+    }
+
     @Test func unmountsPlainly() {
         var scenario = Scenario.at(.ready)
         #expect(scenario.send(.unmountRequested) == [.publish(.unmounting), .unmount(.plain)])
-        #expect(scenario.send(.workerEnded(.code(0))) == [])
+        #expect(scenario.send(.workerEnded(.code(0), usefully: true)) == [])
         #expect(scenario.send(.unmounted) == [.endWorkerAndCleanUp])
         #expect(scenario.send(.cleaned) == [.publish(.unmounted), .answerGone(nil)])
         #expect(scenario.machine.restarts == 0)
@@ -194,7 +207,7 @@ import Testing
     @Test func aNewCacheOwnerIsToldToAServingWorkerOnly() {
         var scenario = Scenario.at(.ready)
         #expect(scenario.send(.cacheRestarted) == [.reconnectCache])
-        scenario.send(.workerEnded(.signal(9)))
+        scenario.send(.workerEnded(.signal(9), usefully: true))
         #expect(scenario.send(.cacheRestarted) == [])
     }
 }

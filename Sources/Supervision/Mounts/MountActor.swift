@@ -24,6 +24,8 @@ actor MountActor {
     private var lower: LowerMount?
     private var custody: Custody?
     private var worker: WorkerProcess?
+    /// Requests that were answered in this mount before the present worker came.
+    private var servedBefore: UInt64 = 0
     /// The overlay, once it exists.
     private var overlay: MountIdentity?
     private var made = Mountpoint.Made()
@@ -215,6 +217,7 @@ actor MountActor {
                 let worker = try await self.environment.spares.take()
                 self.worker = worker
                 let cache = try await self.environment.cache.attach(mount: self.id, origin: self.origin)
+                self.servedBefore = custody.memory.value(.served)
                 try await worker.assume(
                     mount: self.id, fuse: custody.raw, session: custody.memory.fd.raw, cache: cache,
                     deadline: .after(MountEnvironment.takeoverTimeout))
@@ -249,7 +252,7 @@ actor MountActor {
         if custody?.isConnected == true {
             log(.warning, "worker ended", [("pid", "\(ended.pid)"), ("status", "\(status)")])
         }
-        handle(.workerEnded(status))
+        handle(.workerEnded(status, usefully: custody.map { $0.memory.value(.served) > servedBefore } ?? false))
     }
 
     private func buildStack() {

@@ -53,7 +53,8 @@ struct MountMachine: Sendable {
         case workerServing
         /// A worker could not be started or refused the connection.
         case workerFailed(String)
-        case workerEnded(ExitStatus)
+        /// `usefully`: it had answered requests of the kernel before.
+        case workerEnded(ExitStatus, usefully: Bool)
         case restartDue
         case stacked
         /// A step of making the mount failed.
@@ -199,10 +200,10 @@ struct MountMachine: Sendable {
             return advance(from: .starting, to: .stacking, [.buildStack])
         case .workerFailed(let reason):
             guard worker == .starting else { return [] }
-            return lost(reason, at: now)
-        case .workerEnded(let status):
+            return lost(reason, usefully: false, at: now)
+        case .workerEnded(let status, let usefully):
             guard worker == .serving || worker == .starting else { return [] }
-            return lost(status.description, at: now)
+            return lost(status.description, usefully: usefully, at: now)
         case .restartDue:
             guard worker == .pausing else { return [] }
             worker = .starting
@@ -214,12 +215,13 @@ struct MountMachine: Sendable {
         }
     }
 
-    private mutating func lost(_ cause: String, at now: Deadline) -> [Action] {
+    private mutating func lost(_ cause: String, usefully: Bool, at now: Deadline) -> [Action] {
         switch phase {
         case .starting, .stacking, .ready:
             restarts += 1
             lastRestartCause = cause
-            if crashes.noteEnd(at: now) { return quarantine() }
+            // A worker that did something is worth another one, if ever more slowly; giving up costs the jobs errors.
+            if !usefully, crashes.noteEnd(at: now) { return quarantine() }
             let delay = backoff.next(at: now)
             if delay == .zero {
                 worker = .starting

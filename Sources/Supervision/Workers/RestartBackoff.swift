@@ -20,7 +20,8 @@ struct RestartBackoff: Sendable {
     }
 }
 
-/// Whether something ends so often that it is given up for now: more than `limit` ends within `window`.
+/// Whether something ends so often without having been of any use that it is given up for now: more than `limit` such ends within
+/// `window`.
 struct CrashLoopDetector: Sendable {
     static let limit = 5
     static let window: Duration = .seconds(60)
