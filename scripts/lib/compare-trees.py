@@ -1,6 +1,7 @@
 """Compares a mount with a checkout of the same commit: compare-trees.py MOUNT WORKTREE COMMIT-TIME [--uid N --gid N]
 
-Every path, type, mode, size, count of blocks, owner, symlink target and byte; the time of every entry must be the commit's.
+Every path, type, mode, size, count of blocks, owner, symlink target and byte; the time of every entry must be the commit's. With
+--text-names, names that are not UTF-8 are expected with U+FFFD in them: the published Mega protocol carries names as text.
 Ends with a line `N entries, N differences` and code 1 if there is any.
 """
 import argparse
@@ -14,6 +15,7 @@ parser.add_argument("worktree")
 parser.add_argument("time", type=int)
 parser.add_argument("--uid", type=int, default=0)
 parser.add_argument("--gid", type=int, default=0)
+parser.add_argument("--text-names", action="store_true")
 options = parser.parse_args()
 entries = differences = 0
 
@@ -30,6 +32,10 @@ def names(directory, top):
     if len(found) != len(set(found)):
         differs(directory, "lists a name twice")
     return [name for name in found if not (top and name == b".git")]
+
+
+def shown(name):
+    return name.decode(errors="replace").encode() if options.text_names else name
 
 
 def same_content(path, left, right):
@@ -55,11 +61,12 @@ def compare(path, left, right):
     if stat.S_ISDIR(one.st_mode):
         if one.st_mode & 0o777 != 0o755:
             differs(path, f"mode {one.st_mode:o}")
-        ours, theirs = names(left, not path), names(right, not path)
-        if ours != theirs:
+        ours = names(left, not path)
+        theirs = {shown(name): name for name in names(right, not path)}
+        if set(ours) != set(theirs):
             differs(path, f"names: only here {sorted(set(ours) - set(theirs))[:5]}, only there {sorted(set(theirs) - set(ours))[:5]}")
         for name in sorted(set(ours) & set(theirs)):
-            compare(path + b"/" + name, left + b"/" + name, right + b"/" + name)
+            compare(path + b"/" + name, left + b"/" + name, right + b"/" + theirs[name])
         return None
     if one.st_nlink != 1:
         differs(path, f"nlink {one.st_nlink}")

@@ -1,4 +1,6 @@
-"""Makes a Git repository with every kind of entry and every awkward name: make-tree.py DIRECTORY [FILES]
+"""Makes a Git repository with every kind of entry and every awkward name: make-tree.py DIRECTORY [FILES] [--text-directories]
+
+With --text-directories no directory has a name that is not UTF-8: the published Mega protocol asks for directories by path, as text.
 
 The commit is written by git fast-import, so that no shell, checkout or filesystem has a say in the names.
 """
@@ -9,6 +11,7 @@ import sys
 
 where = sys.argv[1]
 wanted = int(sys.argv[2]) if len(sys.argv) > 2 else 3000
+text_directories = "--text-directories" in sys.argv
 dice = random.Random(61)
 entries = {}
 
@@ -39,6 +42,8 @@ odd = [
 ]
 for name in odd:
     add(b"odd/" + name, b"content of " + name + b"\n")
+    if text_directories and name.decode(errors="replace").encode() != name:
+        continue
     add(b"odd-directories/" + name + b"/inner", b"inside " + name + b"\n")
 
 add("README.md", b"# A repository for tests\n")

@@ -126,7 +126,8 @@ extension OriginFetcher {
             let error = CacheError(.unreachable, "origin \(name) answers \(path) with HTTP \(status) \(text)")
             return status >= 500 || status == 429 || status == 408 ? .retry(error, pause: pause) : .final(error)
         case .unreachable(let text):
-            return .retry(CacheError(.unreachable, "origin \(name) cannot be reached: \(text)"), pause: nil)
+            let places = bases.joined(separator: ", ")
+            return .retry(CacheError(.unreachable, "origin \(name) (\(places)) cannot be reached: \(text)"), pause: nil)
         case .interrupted(let text):
             return .retry(CacheError(.unreachable, "origin \(name) broke off \(path): \(text)"), pause: nil)
         case .stalled(let text):

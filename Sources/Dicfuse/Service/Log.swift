@@ -16,7 +16,7 @@ final class Log: Sendable {
     func error(_ event: String, _ fields: KeyValuePairs<String, String> = [:]) { line("error", event, fields) }
 
     /// The line that says that requests are accepted.
-    func ready() { write("ready\n") }
+    func ready() { write("info event=ready\n") }
 
     var droppedLines: UInt64 { dropped.load(ordering: .relaxed) }
 

@@ -24,7 +24,7 @@ struct OwnerProcessTests {
     @Test("Killed at any time, a new owner on the same store serves what was stored, and says how the last one ended")
     func killed() throws {
         let first = try OwnerProcess(configuration)
-        #expect(first.linesUntilReady() == ["ready"])
+        #expect(first.linesUntilReady() == ["info event=ready"])
         let control = try first.connect()
         let snapshot = try control.pin()
         var worker = try control.attach("main")
@@ -65,7 +65,7 @@ struct OwnerProcessTests {
     @Test("A second owner of a store is refused and told who has it")
     func secondOwner() throws {
         let first = try OwnerProcess(configuration)
-        #expect(first.linesUntilReady().last == "ready")
+        #expect(first.linesUntilReady().last == "info event=ready")
         let second = try OwnerProcess(configuration)
         let lines = second.linesUntilReady()
         #expect(second.end() == .code(4))
@@ -97,7 +97,7 @@ struct OwnerProcessTests {
     @Test("Without requests no thread wakes up")
     func idle() throws {
         let owner = try OwnerProcess(configuration)
-        #expect(owner.linesUntilReady().last == "ready")
+        #expect(owner.linesUntilReady().last == "info event=ready")
         let control = try owner.connect()
         _ = try control.pin()
         func switches() throws -> Int {

@@ -74,7 +74,7 @@ final class OwnerProcess {
         var lines: [String] = []
         while let line = line() {
             lines.append(line)
-            if line == "ready" { break }
+            if line == "info event=ready" { break }
         }
         return lines
     }
