@@ -81,6 +81,18 @@ class Client:
         return body
 
 
+def await_end(pid, seconds):
+    """Returns the moment that a child has ended, which is still to be waited for."""
+    fd = os.pidfd_open(pid)
+    try:
+        watch = select.poll()
+        watch.register(fd, select.POLLIN)
+        if not watch.poll(seconds * 1000):
+            raise subprocess.TimeoutExpired(str(pid), seconds)
+    finally:
+        os.close(fd)
+
+
 def processes(directory):
     """The pids whose standard error is a log of the farm: all that belong to it."""
     found = []
@@ -200,8 +212,19 @@ class Farm:
         """Runs a command as one of the farm's processes; its failure is an error."""
         more.setdefault("stdout", subprocess.DEVNULL)
         more.setdefault("stdin", subprocess.DEVNULL)
-        with self.log("commands") as log:
-            result = subprocess.run(arguments, stderr=log, timeout=timeout, check=False, **more)
+        data = more.pop("input", None)
+        if data is not None:
+            more["stdin"] = subprocess.PIPE
+        with self.log("commands") as log, subprocess.Popen(arguments, stderr=log, **more) as process:
+            try:
+                if more["stdout"] == subprocess.DEVNULL and data is None:
+                    # Popen.wait with a timeout looks every 50 ms, which is longer than what is measured here.
+                    await_end(process.pid, timeout)
+                out, _ = process.communicate(data, timeout=timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        result = subprocess.CompletedProcess(arguments, process.returncode, out)
         if result.returncode:
             raise BenchError(f"{' '.join(map(str, arguments[:4]))} … ended with {result.returncode}\n{self.tail('commands')}")
         return result
@@ -274,6 +297,8 @@ default = true
         client.close()
 
     def stop_supervisor(self):
+        """Its directories stay until the end: ext4 passes over inodes deleted in the last minutes one by one (recently_deleted in
+        fs/ext4/ialloc.c), so that the next cache would be filled several times slower than an empty disk allows."""
         if self.supervisor is None:
             return
         self.supervisor.terminate()
@@ -285,7 +310,6 @@ default = true
             raise BenchError("the supervisor did not end within 60 s") from None
         finally:
             self.supervisor = None
-        self.run(["rm", "-rf", "--one-file-system", "--", self.path(f"g{self.generation}")])
 
     def renew(self):
         self.stop_supervisor()

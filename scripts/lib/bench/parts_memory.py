@@ -7,6 +7,8 @@ from parts_files import walk
 
 MOUNTS = 20
 QUIET_SECONDS = 10
+# Longer than the deadlines of requests, which may leave a last wake-up behind each.
+SETTLE_SECONDS = 15
 
 
 def rollup(pid):
@@ -50,7 +52,7 @@ def memory_part(bench):
     report.figure("memory", "worker, idle: private", private(worker()), "MB", 0.5)
     roles = farm.roles()
     pids = [pid for group in roles.values() for pid in group]
-    time.sleep(1)
+    time.sleep(SETTLE_SECONDS)
     before = switches(pids)
     time.sleep(QUIET_SECONDS)
     after = switches(pids)
