@@ -23,6 +23,8 @@ actor MountActor {
     private var probeName = ""
     private var lower: LowerMount?
     private var custody: Custody?
+    /// The first worker, on its way while the connection is opened.
+    private var recruit: Task<Recruit, any Error>?
     private var worker: WorkerProcess?
     /// Requests that were answered in this mount before the present worker came.
     private var servedBefore: UInt64 = 0
@@ -196,34 +198,63 @@ actor MountActor {
             root: snapshot.root, time: snapshot.commitTime, uid: owner.uid, gid: owner.gid, probeName: probeName,
             requestTimeout: environment.configuration.requestTimeout.nanoseconds,
             minimumRate: environment.configuration.minimumRate)
+        // The first worker and the upper are made ready meanwhile.
+        recruit = recruitWorker()
+        let stack = stack
         Task {
             do throws(SystemError) {
                 let lower = try await self.environment.mountThreads.run { () throws(SystemError) in
-                    try LowerMount.connect(parameters)
+                    let lower = try LowerMount.connect(parameters)
+                    try stack.makeUpper()
+                    return lower
                 }
                 self.lower = lower
                 self.custody = lower.custody
                 self.handle(.connected)
             } catch {
-                self.handle(.failed(SupervisorError(.mountFailed, "cannot open a FUSE connection: \(error)")))
+                self.handle(.failed(SupervisorError(.mountFailed, "cannot begin the mount: \(error)")))
+            }
+        }
+    }
+
+    /// A worker that waits for a connection, and its socket to the cache owner.
+    private struct Recruit: Sendable {
+        let worker: WorkerProcess
+        let cache: MessageSocket
+    }
+
+    private func recruitWorker() -> Task<Recruit, any Error> {
+        Task {
+            let worker = try await self.environment.spares.take()
+            do {
+                return Recruit(
+                    worker: worker, cache: try await self.environment.cache.attach(mount: self.id, origin: self.origin))
+            } catch {
+                worker.signal(SIGKILL)
+                throw error
             }
         }
     }
 
     private func startWorker() {
         guard let custody else { return handle(.workerFailed("there is no connection")) }
+        let recruit = recruit ?? recruitWorker()
+        self.recruit = nil
         Task {
             do {
-                let worker = try await self.environment.spares.take()
-                self.worker = worker
-                let cache = try await self.environment.cache.attach(mount: self.id, origin: self.origin)
+                let recruit = try await recruit.value
+                guard self.machine.wantsWorker else {
+                    // The mount was given up meanwhile.
+                    return recruit.worker.signal(SIGKILL)
+                }
+                self.worker = recruit.worker
                 self.servedBefore = custody.memory.value(.served)
-                try await worker.assume(
-                    mount: self.id, fuse: custody.raw, session: custody.memory.fd.raw, cache: cache,
+                try await recruit.worker.assume(
+                    mount: self.id, fuse: custody.raw, session: custody.memory.fd.raw, cache: recruit.cache,
                     deadline: .after(MountEnvironment.takeoverTimeout))
                 self.handle(.workerServing)
                 if self.overlay != nil { self.writeRecord() }
-                self.watch(worker)
+                self.watch(recruit.worker)
             } catch {
                 await self.workerRefused("\(error)")
             }
@@ -335,6 +366,8 @@ actor MountActor {
                     .warning, "the mount is in use elsewhere (another mount namespace?); its connection is aborted", [])
                 self.abortConnection()
             }
+            if let unused = self.recruit { (try? await unused.value)?.worker.signal(SIGKILL) }
+            self.recruit = nil
             await self.endWorker()
             do throws(SystemError) {
                 try await self.environment.unmountThreads.run { () throws(SystemError) in
@@ -351,11 +384,14 @@ actor MountActor {
         }
     }
 
+    /// Gives the worker time to leave by itself, then ends it, and returns when it has ended.
     private func endWorker() async {
         guard let worker else { return }
-        let deadline = Deadline.after(MountEnvironment.workerExitTimeout)
-        let left = await environment.unmountThreads.run { worker.process.waitForEnd(until: deadline) }
-        if !left { worker.signal(SIGKILL) }
+        await environment.unmountThreads.run {
+            if worker.process.waitForEnd(until: .after(MountEnvironment.workerExitTimeout)) { return }
+            worker.signal(SIGKILL)
+            _ = worker.process.waitForEnd(until: .after(MountEnvironment.workerExitTimeout))
+        }
         self.worker = nil
     }
 

@@ -117,6 +117,14 @@ struct MountMachine: Sendable {
         }
     }
 
+    /// Whether a worker that is at hand now is still needed.
+    var wantsWorker: Bool {
+        switch phase {
+        case .starting, .stacking, .ready: worker == .starting
+        case .created, .pinning, .connecting, .unmounting, .cleaning, .gone: false
+        }
+    }
+
     /// Takes an event at the moment `now`; the actions are to be carried out in order.
     mutating func handle(_ event: Event, at now: Deadline) -> [Action] {
         switch event {

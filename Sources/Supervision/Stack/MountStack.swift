@@ -31,11 +31,14 @@ struct MountStack: Sendable {
         uppers.directory(id)
     }
 
-    /// Proves the lower, stacks the overlay on it and makes the mountpoint. If a step fails, what the earlier steps made is taken away
-    /// again.
+    func makeUpper() throws(SystemError) {
+        try upper.create(uid: owner.uid, gid: owner.gid)
+    }
+
+    /// Proves the lower, stacks the overlay of it and the upper, which is there already, and makes the mountpoint. If that fails, a
+    /// mountpoint that was made is taken away again.
     func prepare(on lower: LowerMount, probeName: String) throws(SystemError) -> Prepared {
         try lower.prove(probeName: probeName)
-        try upper.create(uid: owner.uid, gid: owner.gid)
         var made = Mountpoint.Made()
         do throws(SystemError) {
             let overlay = try OverlayMount.make(lower: lower, upper: upper)
@@ -44,7 +47,6 @@ struct MountStack: Sendable {
             return Prepared(identity: identity, made: made, overlay: overlay, target: target)
         } catch {
             try? mountpoint.remove(made)
-            try? uppers.discard(upper)
             throw error
         }
     }
