@@ -180,8 +180,13 @@ farm_wipe() {
     local dir=$1 pid mount
     [[ -n $dir && -d $dir ]] || return 0
     farm_abort "$dir"
-    for pid in $(farm_processes "$dir"); do
-        kill -KILL "$pid" 2>/dev/null || true
+    # Again and again: one of them may start another before it ends.
+    for _ in {1..20}; do
+        [[ -n $(farm_processes "$dir") ]] || break
+        for pid in $(farm_processes "$dir"); do
+            kill -KILL "$pid" 2>/dev/null || true
+        done
+        sleep 0.1
     done
     while read -r mount; do umount -l -- "$mount" 2>/dev/null || true; done < <(farm_mounts "$dir" | tac)
     find "$dir" -xdev -type d -exec chattr -i -- {} + 2>/dev/null || true

@@ -35,7 +35,7 @@ import Testing
         #expect(try File.text(target) == "kept")
     }
 
-    @Test func aDeadHolderHoldsNothing() throws {
+    @Test(.unsanitized) func aDeadHolderHoldsNothing() throws {
         let path = try directory.file("lock")
         let pipe = try Pipe()
         var spec = ProcessSpec(

@@ -45,7 +45,7 @@ import Testing
 }
 
 @Suite struct ResidentBufferTests {
-    @Test(.enabled(if: getuid() == 0)) func theMemoryIsLocked() throws {
+    @Test(.unsanitized, .enabled(if: getuid() == 0)) func theMemoryIsLocked() throws {
         let before = try lockedKilobytes()
         let buffer = try ResidentBuffer(size: 1 << 20)
         #expect(try lockedKilobytes() >= before + 1024)

@@ -2,7 +2,7 @@ import Glibc
 import LinuxSystem
 import Testing
 
-@Suite struct ChildProcessTests {
+@Suite(.unsanitized) struct ChildProcessTests {
     /// Runs a shell script to its end; its standard output.
     private func output(
         of script: String, fds: [Int32?] = [], _ change: (inout ProcessSpec) -> Void = { _ in }

@@ -2,7 +2,7 @@ import Glibc
 import LinuxSystem
 import Testing
 
-@Suite struct ExitMonitorTests {
+@Suite(.unsanitized) struct ExitMonitorTests {
     private typealias ExitStatus = LinuxSystem.ExitStatus
 
     @Test(.timeLimit(.minutes(1))) func fiftyChildrenEndEachInItsWay() async throws {

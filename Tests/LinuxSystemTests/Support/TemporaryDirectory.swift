@@ -1,6 +1,12 @@
 import Glibc
+import Testing
 
 @testable import LinuxSystem
+
+extension Trait where Self == ConditionTrait {
+    /// The thread sanitizer cannot follow clone(2) with CLONE_VM, by which programs are started, and makes mlock(2) do nothing.
+    static var unsanitized: Self { .enabled(if: getenv("ANTARES_SANITIZE") == nil) }
+}
 
 /// A directory that goes away with this object, with all that was made or mounted in it.
 final class TemporaryDirectory: Sendable {

@@ -45,10 +45,15 @@ struct FarmProcesses {
         var exists: Bool { Connection(number) == self }
     }
 
-    /// Frees everybody who waits in a mount, then ends all processes.
+    /// Frees everybody who waits in a mount, then ends all processes, also those that one of them starts meanwhile.
     func end() {
         for connection in (try? connections()) ?? [] { try? FuseConnection(number: connection.number).abort() }
-        for pid in (try? all()) ?? [] { (try? ChildProcess(adopting: pid))?.signal(SIGKILL) }
+        for _ in 0..<100 {
+            let left = ((try? all()) ?? []).compactMap { try? ChildProcess(adopting: $0) }
+            if left.isEmpty { return }
+            for process in left { process.signal(SIGKILL) }
+            for process in left { _ = process.waitForEnd(until: .after(.seconds(1))) }
+        }
     }
 
     private static func link(_ path: String) -> String? {
