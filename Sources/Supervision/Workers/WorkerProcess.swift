@@ -30,9 +30,10 @@ final class WorkerProcess: Sendable {
         monitor.whenEnded(process) { [self] status in
             channel.close("the worker ended")
             ProcessRecord.remove(socket: socketPath)
+            // Told once and let go: an observer holds its worker, which would else hold its descriptors for ever.
             let observer = end.with { end in
                 end.status = status
-                return end.observer
+                return end.observer.take()
             }
             observer?(status)
         }
@@ -41,7 +42,7 @@ final class WorkerProcess: Sendable {
     /// Who is told about the end from now on, on any thread; at once if it has come already.
     func onEnd(_ observer: @escaping @Sendable (ExitStatus) -> Void) {
         let ended = end.with { end in
-            end.observer = observer
+            if end.status == nil { end.observer = observer }
             return end.status
         }
         if let ended { observer(ended) }
