@@ -191,17 +191,47 @@ import Testing
         #expect(scenario.send(.unmountRequested) == [.publish(.unmounting), .unmount(.plain)])
     }
 
-    @Test func anUnmountWhileTheMountIsMadeWaitsForIt() {
+    @Test func anUnmountFreesTheStackingThread() {
         var scenario = Scenario.at(.stacking)
+        #expect(scenario.send(.unmountRequested) == [.abortConnection])
         #expect(scenario.send(.unmountRequested) == [])
+        #expect(scenario.send(.failed(Self.error)).last == .endWorkerAndCleanUp)
+        #expect(scenario.send(.cleaned).last == .answerGone(nil))
+    }
+
+    @Test func anUnmountThatComesTooLateForTheStackingThreadFollowsIt() {
+        var scenario = Scenario.at(.stacking)
+        scenario.send(.unmountRequested)
         #expect(scenario.send(.stacked).suffix(2) == [.publish(.unmounting), .unmount(.plain)])
     }
 
-    @Test func anUnmountBeforeThereIsAMountEndsTheMaking() {
-        var scenario = Scenario.at(.pinning)
-        scenario.send(.unmountRequested)
-        #expect(scenario.send(.pinned).last == .endWorkerAndCleanUp)
+    @Test(arguments: [MountMachine.Phase.pinning, .starting])
+    func anUnmountWaitsForNoOtherProcess(phase: MountMachine.Phase) {
+        var scenario = Scenario.at(phase)
+        #expect(scenario.send(.unmountRequested).last == .endWorkerAndCleanUp)
+        #expect(scenario.send(.pinned) == [])
         #expect(scenario.send(.cleaned).last == .answerGone(nil))
+    }
+
+    @Test func anUnmountBeforeThereIsAMountEndsTheMaking() {
+        var scenario = Scenario.at(.connecting)
+        scenario.send(.unmountRequested)
+        #expect(scenario.send(.connected).last == .endWorkerAndCleanUp)
+        #expect(scenario.send(.cleaned).last == .answerGone(nil))
+    }
+
+    @Test func aCacheOwnerThatEndsBeforeTheFirstTakeoverCostsNoSocket() {
+        var scenario = Scenario.at(.connecting)
+        #expect(scenario.send(.cacheRestarted) == [])
+        scenario.send(.connected)
+        #expect(scenario.send(.workerServing) == [.reconnectCache, .buildStack])
+    }
+
+    @Test func aCacheOwnerThatEndsDuringATakeoverCostsTheWorkerNoSocket() {
+        var scenario = Scenario.at(.ready)
+        #expect(scenario.send(.workerEnded(.signal(9), usefully: true)) == [.startWorker])
+        #expect(scenario.send(.cacheRestarted) == [])
+        #expect(scenario.send(.workerServing) == [.reconnectCache])
     }
 
     @Test func aNewCacheOwnerIsToldToAServingWorkerOnly() {

@@ -17,7 +17,12 @@ actor CacheOwner {
     private var channel: ControlChannel?
     private var backoff = RestartBackoff()
     private var stopping = false
+    /// Those who wait for the next process, by a number of their own.
+    private var waiting: [UInt64: CheckedContinuation<Void, Never>] = [:]
+    private var nextWaiter: UInt64 = 0
 
+    /// An owner that lives answers in microseconds. One that is stopped finds the message, and the socket in it, when it goes on.
+    static let attachTimeout: Duration = .seconds(1)
     static let startTimeout: Duration = .seconds(10)
     static let adoptionTimeout: Duration = .seconds(3)
     static let stopTimeout: Duration = .seconds(5)
@@ -66,7 +71,8 @@ actor CacheOwner {
     /// Ends the process, after it has written what it has to write.
     func stop() async {
         stopping = true
-        guard let process else { return }
+        wakeWaiting()
+        guard let process else { return ProcessRecord.remove(socket: socketPath) }
         _ = try? await ask(.shutDown, deadline: .after(Self.stopTimeout))
         let deadline = Deadline.after(Self.stopTimeout)
         let ended = try? await BlockingThreads(count: 1, name: "cache-end").run { process.waitForEnd(until: deadline) }
@@ -75,18 +81,20 @@ actor CacheOwner {
         ProcessRecord.remove(socket: socketPath)
     }
 
-    /// Resolves a revision and a path. Throws the reason in the client's terms.
+    /// Resolves a revision and a path. An owner that ends meanwhile costs time only: the next one is asked again. Throws the reason in the
+    /// client's terms.
     func pin(
         origin: String, revision: String, path: String, deadline: Deadline
     ) async throws(SupervisorError) -> PinnedSnapshot {
         let request = ControlRequest.pin(origin: origin, revision: revision, path: Array(path.utf8))
-        guard case .pinned(let snapshot) = try await ask(request, deadline: deadline) else {
+        guard case .pinned(let snapshot) = try await askPatiently(request, deadline: deadline) else {
             throw SupervisorError(.internalError, "the cache owner answered something else")
         }
         return snapshot
     }
 
-    /// A socket on which a worker can ask for objects of `origin`.
+    /// A socket on which a worker can ask for objects of `origin`. While there is no owner it is one that is closed at the other end: a
+    /// worker must not wait for the owner before it takes over, and gets another socket when the next owner is there.
     func attach(mount: MountID, origin: String) async throws(SupervisorError) -> MessageSocket {
         let (workerEnd, ownerEnd): (MessageSocket, MessageSocket)
         do throws(SystemError) {
@@ -94,8 +102,15 @@ actor CacheOwner {
         } catch {
             throw SupervisorError(.internalError, "cannot make a socket pair: \(error)")
         }
-        _ = try await ask(
-            .attach(mount: mount.rawValue, origin: origin), fds: [ownerEnd.raw], deadline: .after(Self.startTimeout))
+        do throws(SupervisorError) {
+            _ = try await ask(
+                .attach(mount: mount.rawValue, origin: origin), fds: [ownerEnd.raw],
+                deadline: .after(Self.attachTimeout))
+        } catch {
+            log.log(
+                .warning, "a worker has to do without the cache owner for now",
+                [("mount", mount.rawValue), ("reason", error.description)])
+        }
         return workerEnd
     }
 
@@ -142,8 +157,9 @@ actor CacheOwner {
         let process = try ChildProcess.spawn(spec)
         self.channel = channel
         self.process = process
-        try ProcessRecord.write(process.identity, socket: socketPath)
         watch(process)
+        wakeWaiting()
+        try ProcessRecord.write(process.identity, socket: socketPath)
     }
 
     private func watch(_ process: ChildProcess) {
@@ -171,22 +187,61 @@ actor CacheOwner {
         if !stopping { onRestart() }
     }
 
+    /// Asks, and asks the next owner if this one ends first. For requests that may be made twice.
+    private func askPatiently(
+        _ request: ControlRequest, deadline: Deadline
+    ) async throws(SupervisorError) -> ControlReply {
+        while true {
+            let asked = channel
+            do throws(ControlChannel.Failure) {
+                return try await exchange(request, deadline: deadline)
+            } catch {
+                if stopping { throw SupervisorError(.shuttingDown, "the supervisor is stopping") }
+                guard case .closed = error, !deadline.hasPassed else { throw Self.explain(error, request) }
+                if asked === channel { await nextProcess(before: deadline) }
+            }
+        }
+    }
+
+    private func nextProcess(before deadline: Deadline) async {
+        let number = nextWaiter
+        nextWaiter += 1
+        let timer = Task {
+            try? await Task.sleep(for: deadline.remaining)
+            self.wake(number)
+        }
+        await withCheckedContinuation { waiting[number] = $0 }
+        timer.cancel()
+    }
+
+    private func wake(_ number: UInt64) {
+        waiting.removeValue(forKey: number)?.resume()
+    }
+
+    private func wakeWaiting() {
+        for number in waiting.keys { wake(number) }
+    }
+
     private func ask(
         _ request: ControlRequest, fds: [Int32] = [], deadline: Deadline
     ) async throws(SupervisorError) -> ControlReply {
-        guard let channel else {
-            throw SupervisorError(.internalError, "the cache owner is being restarted; try again")
-        }
         do throws(ControlChannel.Failure) {
-            var reader = try await channel.request(
-                request.operation.rawValue, request.encode(), fds: fds, deadline: deadline)
-            do throws(WireError) {
-                return try ControlReply(operation: request.operation, from: &reader)
-            } catch {
-                throw ControlChannel.Failure.closed("malformed reply: \(error)")
-            }
+            return try await exchange(request, fds: fds, deadline: deadline)
         } catch {
             throw Self.explain(error, request)
+        }
+    }
+
+    private func exchange(
+        _ request: ControlRequest, fds: [Int32] = [], deadline: Deadline
+    ) async throws(ControlChannel.Failure) -> ControlReply {
+        guard let channel else { throw .closed("it ended") }
+        var reader = try await channel.request(
+            request.operation.rawValue, request.encode(), fds: fds, deadline: deadline)
+        do throws(WireError) {
+            return try ControlReply(operation: request.operation, from: &reader)
+        } catch {
+            throw .closed("malformed reply: \(error)")
         }
     }
 

@@ -98,6 +98,8 @@ struct MountMachine: Sendable {
     private(set) var restarts = 0
     private(set) var lastRestartCause: String?
     private var unmountWanted = false
+    /// The owner whose socket the next worker was given may be the one that ended.
+    private var cacheIsNew = false
     private var failure: SupervisorError?
     private var backoff = RestartBackoff()
     private var crashes = CrashLoopDetector()
@@ -156,11 +158,13 @@ struct MountMachine: Sendable {
         }
     }
 
+    private static let endedEarly = SupervisorError(.conflict, "the mount was ended while it was being made")
+
     // MARK: Making the mount
 
     private mutating func advance(from: Phase, to: Phase, _ actions: [Action]) -> [Action] {
         guard phase == from else { return [] }
-        if unmountWanted { return fail(SupervisorError(.conflict, "the mount was ended while it was being made")) }
+        if unmountWanted { return fail(Self.endedEarly) }
         phase = to
         return actions
     }
@@ -205,7 +209,9 @@ struct MountMachine: Sendable {
         case .workerServing:
             guard worker == .starting else { return [] }
             worker = .serving
-            return advance(from: .starting, to: .stacking, [.buildStack])
+            let reconnect: [Action] = cacheIsNew ? [.reconnectCache] : []
+            cacheIsNew = false
+            return reconnect + advance(from: .starting, to: .stacking, [.buildStack])
         case .workerFailed(let reason):
             guard worker == .starting else { return [] }
             return lost(reason, usefully: false, at: now)
@@ -217,6 +223,7 @@ struct MountMachine: Sendable {
             worker = .starting
             return [.startWorker]
         case .cacheRestarted:
+            if worker != .serving { cacheIsNew = true }
             return worker == .serving ? [.reconnectCache] : []
         default:
             return []
@@ -265,10 +272,18 @@ struct MountMachine: Sendable {
         switch (event, phase) {
         case (.unmountRequested, .ready):
             return beginUnmount()
-        case (.unmountRequested, .created), (.unmountRequested, .pinning), (.unmountRequested, .connecting),
-            (.unmountRequested, .starting), (.unmountRequested, .stacking):
+        case (.unmountRequested, .created), (.unmountRequested, .pinning), (.unmountRequested, .starting):
+            // These wait for other processes, an unmount must not.
+            return fail(Self.endedEarly)
+        case (.unmountRequested, .connecting):
             unmountWanted = true
             return []
+        case (.unmountRequested, .stacking):
+            if unmountWanted { return [] }
+            unmountWanted = true
+            failure = failure ?? Self.endedEarly
+            // The stacking thread may wait for the origin, in the kernel; the abort frees it.
+            return [.abortConnection]
         case (.unmounted, .unmounting):
             phase = .cleaning(.unmounted)
             return [.endWorkerAndCleanUp]
