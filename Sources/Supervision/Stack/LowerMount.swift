@@ -34,6 +34,9 @@ final class LowerMount: Sendable {
         try context.set("group_id", "0")
         try context.set("allow_other")
         try context.set("default_permissions")
+        // Of the superblock, not only of the mount: else each read invalidates the access time that the kernel has, and the next stat
+        // asks us again (fs/fuse/dir.c, fuse_invalidate_atime).
+        try context.set("ro")
         try context.create()
         let mount = try context.mount([.readOnly, .noSetuid, .noDevices, .noAccessTime])
         let connection = try FuseConnection(of: device.raw)

@@ -125,6 +125,15 @@ final class Farm: Sendable {
         state.with { $0.supervisor = nil }
     }
 
+    /// Ends the supervisor alone, as a crash does.
+    func killSupervisor() throws {
+        guard let supervisor = state.with({ $0.supervisor }) else { return }
+        supervisor.signal(SIGKILL)
+        guard supervisor.waitForEnd(until: .after(.seconds(10))) else { throw Trouble("the supervisor does not end") }
+        #expect(supervisor.reap() == .signal(SIGKILL))
+        state.with { $0.supervisor = nil }
+    }
+
     func expectNothingLeft() throws {
         #expect(try mounts() == [])
         #expect(try processes.all() == [])
