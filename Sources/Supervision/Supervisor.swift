@@ -58,7 +58,7 @@ public final class Supervisor: MountService {
         }
         self.registry = registry
         adoption = Adoption(
-            records: records, launcher: launcher, mountRoot: mountRoot, log: log,
+            records: records, launcher: launcher, mountRoot: mountRoot, uppers: uppers, log: log,
             restore: { record, id in
                 let mount = MountActor(
                     id: id, request: record.request, origin: record.origin,

@@ -6,6 +6,7 @@ struct Adoption: Sendable {
     let records: RecordStore
     let launcher: WorkerLauncher
     let mountRoot: MountRoot
+    let uppers: UpperStore
     let log: any SupervisorLog
     /// Makes the actor of a recorded mount and registers it.
     let restore: @Sendable (MountRecord, MountID) async -> MountActor?
@@ -16,17 +17,25 @@ struct Adoption: Sendable {
     func run() async throws(SystemError) {
         var workers: Set<ProcessIdentity> = []
         var mountpoints: Set<String> = []
+        var kept: Set<MountID> = []
         for record in try records.readAll(log: log) {
             guard let id = MountID(rawValue: record.id), let mount = await restore(record, id) else { continue }
             if let worker = await adopt(record, mount) {
                 workers.insert(worker)
                 mountpoints.insert(mount.mountpoint.path)
+                kept.insert(id)
             } else {
                 await forget(id)
             }
         }
         try endStrangers(except: workers)
         try detachLeftovers(except: mountpoints)
+        do throws(SystemError) {
+            try uppers.discardAll(except: kept)
+            try mountRoot.removeDirectories(except: kept)
+        } catch {
+            log.log(.warning, "cannot take away what an earlier supervisor left", [("error", error.description)])
+        }
     }
 
     private func adopt(_ record: MountRecord, _ mount: MountActor) async -> ProcessIdentity? {

@@ -141,7 +141,7 @@ actor MountActor {
     /// Answers from memory and /proc; never touches the mount and does not wait for its worker.
     func status() -> MountStatus {
         var shown: MountStatus.Worker?
-        if let worker, !worker.hasEnded {
+        if let worker, machine.worker == .serving, !worker.hasEnded {
             shown = MountStatus.Worker(
                 pid: worker.pid, restarts: machine.restarts, lastRestartCause: machine.lastRestartCause,
                 memoryBytes: ProcessMemory.privateBytes(of: worker.pid), waiting: custody?.waiting,
@@ -249,11 +249,12 @@ actor MountActor {
                 }
                 self.worker = recruit.worker
                 self.servedBefore = custody.memory.value(.served)
+                // Before it gets the connection: from then on it may be the only one who holds it.
+                if self.overlay != nil { self.writeRecord() }
                 try await recruit.worker.assume(
                     mount: self.id, fuse: custody.raw, session: custody.memory.fd.raw, cache: recruit.cache,
                     deadline: .after(MountEnvironment.takeoverTimeout))
                 self.handle(.workerServing)
-                if self.overlay != nil { self.writeRecord() }
                 self.watch(recruit.worker)
             } catch {
                 await self.workerRefused("\(error)")

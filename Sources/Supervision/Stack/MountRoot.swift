@@ -38,5 +38,14 @@ struct MountRoot: Sendable {
         try MountTable.current().filter { $0.mountPoint.hasPrefix(path + "/") }
     }
 
+    /// Takes away the directories of mounts that are not among `kept`.
+    func removeDirectories(except kept: Set<MountID>) throws(SystemError) {
+        for name in try Directory.names(path) {
+            let name = String(decoding: name, as: UTF8.self)
+            guard let id = MountID(rawValue: name), !kept.contains(id) else { continue }
+            try Mountpoint(root: path, name: name).remove(Mountpoint.Made(components: [name]))
+        }
+    }
+
     private static let source = "antares-mounts"
 }

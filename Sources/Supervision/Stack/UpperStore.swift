@@ -37,6 +37,17 @@ final class UpperStore: Sendable {
         emptyLater(upper.id.rawValue)
     }
 
+    /// Takes away the uppers of mounts that are not among `kept`: nobody knows them any more.
+    func discardAll(except kept: Set<MountID>) throws(SystemError) {
+        for name in try Directory.names(root) {
+            guard let id = MountID(rawValue: String(decoding: name, as: UTF8.self)), !kept.contains(id) else {
+                continue
+            }
+            log.log(.notice, "discarding an upper that no mount has", [("mount", id.rawValue)])
+            try discard(directory(id))
+        }
+    }
+
     /// Waits until everything discarded so far is deleted.
     func drain() async {
         await thread.run {}

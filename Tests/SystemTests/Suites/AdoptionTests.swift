@@ -45,6 +45,8 @@ extension SystemTests {
                     try farm.startSupervisor()
                     let worker = try farm.workerPID(mount)
                     (try? ChildProcess(adopting: worker))?.signal(SIGKILL)
+                    // Supervisor and worker together would leave nobody who holds the connection.
+                    while try farm.status(mount)["worker"]["pid"].number.map({ $0 == Int(worker) }) ?? true {}
                 }
                 try Program.shell("touch '\(stop)'")
                 #expect(reader.waitForEnd(until: .after(.seconds(60))))
