@@ -1,5 +1,7 @@
 import Glibc
 import LinuxSystem
+import WireFormat
+import WorkerProtocol
 
 /// Goes on with what an earlier supervisor left: mounts whose worker lives are adopted, everything else that is ours is taken away.
 struct Adoption: Sendable {
@@ -72,9 +74,18 @@ struct Adoption: Sendable {
                 if adopted.contains(process.identity) { continue }
                 log.log(.notice, "ending a worker of an earlier supervisor", [("pid", "\(process.pid)")])
                 process.signal(SIGKILL)
+            } else {
+                Self.stopUnrecorded(socket)
             }
             ProcessRecord.remove(socket: socket)
         }
+    }
+
+    /// A supervisor that died between starting a worker and recording it left a spare, which does what it is told.
+    private static func stopUnrecorded(_ socket: String) {
+        guard let connection = try? MessageSocket(MessageSocket.connect(socket)) else { return }
+        let header = MessageHeader(operation: WorkerOperation.stop.rawValue, id: 1)
+        try? connection.send(header.message(WorkerControlRequest.stop.encode()))
     }
 
     /// Takes mounts of ours out of our mount root that no record names. Foreign mounts are left alone.

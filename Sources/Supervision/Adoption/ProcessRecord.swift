@@ -22,9 +22,10 @@ enum ProcessRecord {
         return process.identity == ProcessIdentity(pid: pid, startTime: start) ? process : nil
     }
 
-    /// The sockets in a directory that have a record.
-    static func sockets(in directory: String) throws(SystemError) -> [String] {
-        try Directory.names(directory).map { directory + "/" + String(decoding: $0, as: UTF8.self) }
-            .filter { $0.hasSuffix(".sock.pid") }.map { String($0.dropLast(4)) }
+    /// The control sockets in a directory, with a record or without.
+    static func sockets(in directory: String) throws(SystemError) -> Set<String> {
+        let paths = try Directory.names(directory).map { directory + "/" + String(decoding: $0, as: UTF8.self) }
+        return Set(
+            paths.compactMap { $0.hasSuffix(".sock") ? $0 : $0.hasSuffix(".sock.pid") ? String($0.dropLast(4)) : nil })
     }
 }
