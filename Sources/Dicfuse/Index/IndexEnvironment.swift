@@ -29,6 +29,7 @@ final class IndexEnvironment: @unchecked Sendable {
             // never an older one (lmdb.h, MDB_NOMETASYNC).
             let flags = UInt32(MDB_NOTLS) | UInt32(MDB_NOMETASYNC) | UInt32(MDB_NORDAHEAD)
             try IndexError.check(mdb_env_open(environment, directory, flags, 0o600), "mdb_env_open \(directory)")
+            try Self.fillUp(environment)
             var dead: Int32 = 0
             try IndexError.check(mdb_reader_check(environment, &dead), "mdb_reader_check")
             tables = try Self.openTables(environment)
@@ -41,6 +42,19 @@ final class IndexEnvironment: @unchecked Sendable {
 
     deinit {
         mdb_env_close(environment)
+    }
+
+    /// A file that was cut short would end the process with SIGBUS at the first page that is missing (mmap(2)). Pages of zeros are damage
+    /// that LMDB reports.
+    private static func fillUp(_ environment: OpaquePointer) throws(IndexError) {
+        var file: mdb_filehandle_t = -1
+        try IndexError.check(mdb_env_get_fd(environment, &file), "mdb_env_get_fd")
+        let needed = min(usedBytes(environment), UInt64(mapSize))
+        var status = stat()
+        guard fstat(file, &status) == 0 else { throw IndexError(errno, "fstat") }
+        if UInt64(status.st_size) < needed, ftruncate(file, off_t(needed)) == -1 {
+            throw IndexError(errno, "ftruncate")
+        }
     }
 
     private static func openTables(_ environment: OpaquePointer) throws(IndexError) -> [IndexTable: MDB_dbi] {
@@ -89,6 +103,10 @@ final class IndexEnvironment: @unchecked Sendable {
 
     /// Bytes of the pages in use.
     var usedBytes: UInt64 {
+        Self.usedBytes(environment)
+    }
+
+    private static func usedBytes(_ environment: OpaquePointer) -> UInt64 {
         var information = MDB_envinfo()
         var status = MDB_stat()
         guard mdb_env_info(environment, &information) == 0, mdb_env_stat(environment, &status) == 0 else { return 0 }

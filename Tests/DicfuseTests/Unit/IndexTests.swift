@@ -42,6 +42,24 @@ final class IndexTests {
         #expect(try reader.packedDirectory(id) == nil)
     }
 
+    @Test("An index that was cut short is damage, not the end of the process")
+    func cutShort() throws {
+        do {
+            let index = try IndexEnvironment(directory, readers: 2)
+            try index.write { (index) throws(IndexError) in
+                for number in UInt8(0)..<64 {
+                    let id = ObjectID(kind: .sha1, bytes: [UInt8](repeating: number, count: 20)) ?? self.id
+                    try index.put(.trees, IndexKey(id), [UInt8](repeating: 1, count: 8000))
+                }
+            }
+        }
+        #expect(truncate(directory + "/data.mdb", 20000) == 0)
+        #expect(throws: IndexError.self) {
+            let index = try IndexEnvironment(directory, readers: 2)
+            _ = try IndexReader(index).packedDirectory(id)
+        }
+    }
+
     @Test("An error in a transaction leaves nothing of it")
     func aborted() throws {
         let index = try IndexEnvironment(directory, readers: 2)
