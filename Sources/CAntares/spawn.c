@@ -17,10 +17,23 @@
 
 enum { STACK_SIZE = 128 * 1024, MAX_FDS = 64, SAFE_FD = 512 };
 
+// The thread sanitizer cannot follow a child into its own memory; what the two share is mapped shared, so that the child may
+// have a copy of the rest.
+#if __has_feature(thread_sanitizer)
+enum { SHARE_MEMORY = 0 };
+#else
+enum { SHARE_MEMORY = CLONE_VM };
+#endif
+
 struct job {
 	const struct ant_spawn_request *what;
 	const char *step;
 	int error;
+};
+
+struct shared {
+	struct job job;
+	_Alignas(16) char stack[STACK_SIZE];
 };
 
 // Without CAP_SYS_RESOURCE, as in most containers, a limit can only be lowered: then the highest that is allowed has to do.
@@ -132,35 +145,36 @@ failed:
 
 pid_t ant_spawn(const struct ant_spawn_request *what, int *pidfd, const char **failed_step)
 {
-	struct job job = {.what = what, .step = "starting a process"};
-	*failed_step = job.step;
+	*failed_step = "starting a process";
 	if (what->fd_count < 0 || what->fd_count > MAX_FDS) {
 		errno = EINVAL;
 		return -1;
 	}
-	char *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-	if (stack == MAP_FAILED)
+	struct shared *shared =
+		mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (shared == MAP_FAILED)
 		return -1;
+	shared->job = (struct job){.what = what, .step = *failed_step};
 
 	sigset_t all, before;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pid_t pid = clone(child, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &job, pidfd);
+	pid_t pid = clone(child, shared->stack + STACK_SIZE, SHARE_MEMORY | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
+	                  &shared->job, pidfd);
 	int error = errno;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	munmap(stack, STACK_SIZE);
 
-	if (pid >= 0 && job.error) {
+	if (pid >= 0 && shared->job.error) {
 		// The child has ended at _exit; reap it so that it is no zombie.
 		siginfo_t ignored;
 		syscall(SYS_waitid, 3 /* P_PIDFD */, *pidfd, &ignored, 4 /* WEXITED */, NULL);
 		close(*pidfd);
-		error = job.error;
+		error = shared->job.error;
 		pid = -1;
 	}
-	if (pid < 0) {
-		*failed_step = job.step;
+	*failed_step = shared->job.step;
+	munmap(shared, sizeof *shared);
+	if (pid < 0)
 		errno = error;
-	}
 	return pid;
 }

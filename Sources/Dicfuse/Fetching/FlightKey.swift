@@ -5,7 +5,8 @@ import LinuxSystem
 /// What can be fetched once for everybody.
 enum FlightKey: Hashable, Sendable {
     case directory(ObjectID)
-    case blob(ObjectID)
+    /// `size` is what its tree says; nil if that does not.
+    case blob(ObjectID, size: UInt64?)
     /// Size of a blob and, if `mode`, whether its contents are those of a program.
     case information(ObjectID, mode: Bool)
     case pin(revision: String, path: [UInt8])

@@ -34,26 +34,35 @@ final class BlobReceiver: BodyReceiver {
     private let id: ObjectID
     private let store: ObjectStore
     private let memoryLimit: Int
+    let expectedLength: UInt64?
     private var hasher: ObjectHasher?
     private var buffer: [UInt8] = []
     private var file: IncomingFile?
     private var count: UInt64 = 0
 
-    init(_ id: ObjectID, store: ObjectStore, memoryLimit: Int) {
+    /// The largest blob that is taken when nobody says how long it is.
+    static let unknownLengthLimit: UInt64 = 64 << 30
+
+    /// - Parameter size: What the blob must have, if that is known: an origin that sends more, or claims to, is cut off.
+    init(_ id: ObjectID, size: UInt64?, store: ObjectStore, memoryLimit: Int) {
         self.id = id
+        expectedLength = size
         self.store = store
         self.memoryLimit = memoryLimit
     }
 
     func begin(length: UInt64?) -> CacheError? {
+        if let length, let expectedLength, length != expectedLength { return wrongLength(length) }
+        if let length, length > Self.unknownLengthLimit, expectedLength == nil { return wrongLength(length) }
         // The header of a Git object names its size, so without a length the hash has to wait for the end.
-        if let length { hasher = ObjectHasher(kind: id.kind, type: .blob, size: length) }
+        if let length = length ?? expectedLength { hasher = ObjectHasher(kind: id.kind, type: .blob, size: length) }
         return nil
     }
 
     func receive(_ chunk: UnsafeRawBufferPointer) -> CacheError? {
         hasher?.update(chunk)
         count += UInt64(chunk.count)
+        if count > expectedLength ?? Self.unknownLengthLimit { return wrongLength(count) }
         do throws(SystemError) {
             if file == nil && buffer.count + chunk.count > memoryLimit {
                 file = try store.create()
@@ -70,6 +79,11 @@ final class BlobReceiver: BodyReceiver {
         } catch {
             return CacheError(.storage, "blob \(id) cannot be stored: \(error)")
         }
+    }
+
+    private func wrongLength(_ found: UInt64) -> CacheError {
+        let expected = expectedLength.map { "\($0)" } ?? "at most \(Self.unknownLengthLimit)"
+        return CacheError(.corrupt, "the origin sends \(found) bytes or more for blob \(id), which has \(expected)")
     }
 
     private func write(_ bytes: [UInt8]) throws(SystemError) {

@@ -6,6 +6,12 @@ protocol BodyReceiver: AnyObject {
     /// The response is a success; `length` is its Content-Length if it has one. An error ends the transfer.
     func begin(length: UInt64?) -> CacheError?
     func receive(_ bytes: UnsafeRawBufferPointer) -> CacheError?
+    /// How long the body must be, if that is known without the origin.
+    var expectedLength: UInt64? { get }
+}
+
+extension BodyReceiver {
+    var expectedLength: UInt64? { nil }
 }
 
 /// One HTTP request.
@@ -88,7 +94,7 @@ final class Transfer {
         status = handle.status
         guard Self.isSuccess(status) else { return true }
         let length = handle.contentLength
-        if let length {
+        if let length = length ?? receiver.expectedLength {
             limit = .after(request.progressTimeout + .seconds(Int64(clamping: length) / Int64(request.minimumRate)))
         }
         rejection = receiver.begin(length: length)

@@ -16,12 +16,12 @@ extension OriginFetcher {
         }
     }
 
-    /// A verified blob.
-    func getBlob(_ id: ObjectID) async throws(CacheError) -> FlightValue {
+    /// A verified blob of `size` bytes, if that is known.
+    func getBlob(_ id: ObjectID, size: UInt64?) async throws(CacheError) -> FlightValue {
         let objects = store.objects
         let value = try await perform(
             "/api/v1/file/blob/\(id.hex)", .get, counting: .blobFetches,
-            receiver: { BlobReceiver(id, store: objects, memoryLimit: WorkerReply.inlineBlobLimit) }
+            receiver: { BlobReceiver(id, size: size, store: objects, memoryLimit: WorkerReply.inlineBlobLimit) }
         ) { (receiver, _) throws(CacheError) in
             try receiver.finish()
         }

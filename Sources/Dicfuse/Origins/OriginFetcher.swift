@@ -44,7 +44,7 @@ actor OriginFetcher {
         do throws(CacheError) {
             switch key {
             case .directory(let id): try await fetchDirectory(key, id)
-            case .blob(let id): try await fetchBlob(key, id)
+            case .blob(let id, let size): try await fetchBlob(key, id, size)
             case .information(let id, let mode): try await fetchInformation(key, id, mode)
             case .pin(let revision, let path): try await pin(key, revision, path)
             }
@@ -72,9 +72,9 @@ actor OriginFetcher {
 
     // MARK: Blobs
 
-    private func fetchBlob(_ key: FlightKey, _ id: ObjectID) async throws(CacheError) {
+    private func fetchBlob(_ key: FlightKey, _ id: ObjectID, _ size: UInt64?) async throws(CacheError) {
         if let local = store.localBlob(id) { return store.land(key, local, storing: nil) }
-        let value = try await getBlob(id)
+        let value = try await getBlob(id, size: size)
         switch value {
         case .contents(let bytes):
             store.land(key, value, storing: .blob(id, size: UInt64(bytes.count), contents: bytes))
@@ -122,7 +122,9 @@ actor OriginFetcher {
 
     /// Size and first bytes of a blob, fetched if it is not here.
     private func beginning(of id: ObjectID) async throws(CacheError) -> (size: UInt64, head: [UInt8]) {
-        switch try await store.value(of: .blob(id)) {
+        // Asked first, so that the body has a bound.
+        let size = (try? await getSize(id)) ?? nil
+        switch try await store.value(of: .blob(id, size: size)) {
         case .contents(let bytes):
             return (UInt64(bytes.count), Array(bytes.prefix(4)))
         case .file(let file, let size):

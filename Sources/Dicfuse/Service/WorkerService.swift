@@ -152,7 +152,7 @@ struct WorkerService: Sendable {
             unreadable(error)
         }
         counters.add(.blobMisses)
-        return asker.ask(.blob(id)) { asker, value in asker.answer(id, value, expecting: size) }
+        return asker.ask(.blob(id, size: size)) { asker, value in asker.answer(id, value, expecting: size) }
     }
 
     /// A look at the index that failed counts as a miss: what is in it can be had again.

@@ -70,6 +70,16 @@ struct FaultTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: "\(store)/incoming").isEmpty)
     }
 
+    @Test("A body without an end is cut off at the size that the tree gives")
+    func flood() throws {
+        let owner = try world.owner()
+        for id in [small, big] { world.origin.fail(id.hex, .flood, .flood, .flood, .flood) }
+        #expect(code { try owner.worker().contents(small, size: 6) } == .corrupt)
+        #expect(code { try owner.worker().contents(big, size: UInt64(Self.bigSize)) } == .corrupt)
+        // What the buffers of eight connections hold, far from the end of the flood.
+        #expect(world.origin.flooded < StubOrigin.floodLimit / 4)
+    }
+
     @Test("A failure is remembered for a moment: the next asker is answered without a request")
     func negativeMemory() throws {
         let owner = try world.owner()

@@ -22,9 +22,14 @@ final class StubOrigin: Sendable {
         /// The right answer, once `release` is called.
         case held
         case reset
+        /// Bytes without an end; `flooded` says how many were taken.
+        case flood
     }
 
+    static let floodLimit = 512 << 20
+
     private struct State {
+        var flooded = 0
         var objects: [ObjectID: TestRepository.Object] = [:]
         var faults: [String: [Fault]] = [:]
         var requests: [String: Int] = [:]
@@ -193,6 +198,9 @@ final class StubOrigin: Sendable {
             var linger = linger(l_onoff: 1, l_linger: 0)
             setsockopt(socket, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
             return false
+        case .flood:
+            flood(socket)
+            return false
         case nil:
             break
         }
@@ -211,6 +219,21 @@ final class StubOrigin: Sendable {
             sent += n
         }
         return goesOn
+    }
+
+    private func flood(_ socket: Int32) {
+        var bytes = Array("HTTP/1.1 200 X\r\nConnection: close\r\n\r\n".utf8)
+        while state.with({ $0.flooded }) < Self.floodLimit {
+            let n = bytes.withUnsafeBytes { send(socket, $0.baseAddress!, $0.count, Int32(MSG_NOSIGNAL)) }
+            guard n > 0 else { return }
+            state.with { $0.flooded += n }
+            bytes = [UInt8](repeating: 0, count: 256 * 1024)
+        }
+    }
+
+    /// Bytes that were taken of floods.
+    var flooded: Int {
+        state.with { $0.flooded }
     }
 
     // MARK: The right answers
