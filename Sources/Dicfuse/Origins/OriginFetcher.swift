@@ -50,7 +50,7 @@ actor OriginFetcher {
             }
         } catch {
             if error.code == .unreachable { dialect = nil }
-            if error.code == .refused {
+            if error.code == .refused, case .directory = key {
                 counters.add(.refusedTrees)
                 log.warning("tree-refused", ["origin": name, "cause": error.message])
             }
@@ -163,6 +163,8 @@ actor OriginFetcher {
             }
             directory = entry.id
         }
+        // Fetched before the answer: a root that cannot be had is an error with a reason here, and EIO without one in a mount.
+        _ = try await store.value(of: .directory(directory))
         let snapshot = PinnedSnapshot(
             origin: name, commit: resolved.commit, commitTime: resolved.record.time, root: directory,
             assurance: directory.kind == .path ? [] : .treesVerified)

@@ -236,12 +236,18 @@ actor CacheOwner {
         _ request: ControlRequest, fds: [Int32] = [], deadline: Deadline
     ) async throws(ControlChannel.Failure) -> ControlReply {
         guard let channel else { throw .closed("it ended") }
-        var reader = try await channel.request(
-            request.operation.rawValue, request.encode(), fds: fds, deadline: deadline)
-        do throws(WireError) {
-            return try ControlReply(operation: request.operation, from: &reader)
+        do throws(ControlChannel.Failure) {
+            var reader = try await channel.request(
+                request.operation.rawValue, request.encode(), fds: fds, deadline: deadline)
+            do throws(WireError) {
+                return try ControlReply(operation: request.operation, from: &reader)
+            } catch {
+                throw .closed("malformed reply: \(error)")
+            }
         } catch {
-            throw .closed("malformed reply: \(error)")
+            // One that lives but cannot be talked to any more has to make way for the next.
+            if case .closed = error, channel === self.channel, !stopping { process?.signal(SIGKILL) }
+            throw error
         }
     }
 

@@ -32,6 +32,9 @@ final class ControlChannel: Sendable {
         var closed: String?
     }
 
+    /// How much later than its deadline a request is given up here: the other end gets the first word, with a reason.
+    static let grace: Duration = .milliseconds(500)
+
     let socket: MessageSocket
     private let loop: ChannelLoop
     private let state = Guarded(State())
@@ -54,13 +57,14 @@ final class ControlChannel: Sendable {
     func request(
         _ operation: UInt16, _ payload: WireWriter, fds: [Int32] = [], deadline: Deadline
     ) async throws(Failure) -> WireReader {
+        let limit = deadline.advanced(by: Self.grace)
         let result = await withCheckedContinuation {
             (continuation: CheckedContinuation<Result<WireReader, Failure>, Never>) in
             let registered: Result<UInt64, Failure> = state.with { state in
                 if let reason = state.closed { return .failure(.closed(reason)) }
                 let id = state.nextID
                 state.nextID += 1
-                state.pending[id] = Pending(deadline: deadline, continuation: continuation)
+                state.pending[id] = Pending(deadline: limit, continuation: continuation)
                 return .success(id)
             }
             switch registered {
@@ -70,7 +74,7 @@ final class ControlChannel: Sendable {
                 let header = MessageHeader(operation: operation, id: id, deadline: deadline)
                 do throws(SystemError) {
                     try socket.send(header.message(payload), fds: fds)
-                    loop.watch(deadline)
+                    loop.watch(limit)
                 } catch {
                     finish(id, .failure(.closed(error.description)))
                 }

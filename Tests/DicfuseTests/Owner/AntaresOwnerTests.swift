@@ -193,9 +193,11 @@ struct AntaresOwnerTests {
         let commit = try world.repository.commit(hostileTree: payload)
         try world.origin.refresh()
         let owner = try world.owner()
-        let snapshot = try owner.control.pin(commit.hex)
-        let error = #expect(throws: CacheError.self) { try owner.worker().directory(snapshot.root) }
+        let error = #expect(throws: CacheError.self) { try owner.control.pin(commit.hex) }
         #expect(error?.code == .refused)
+        let tree = ObjectID.hash(tree: payload)
+        let again = #expect(throws: CacheError.self) { try owner.worker().directory(tree) }
+        #expect(again?.code == .refused)
         #expect(owner.counter(.refusedTrees) == 1)
     }
 }

@@ -93,9 +93,8 @@ struct FaultTests {
     @Test("A tree that is not what its id says is never served")
     func corruptTree() throws {
         let owner = try world.owner()
-        let snapshot = try owner.control.pin()
         world.origin.fail("/antares/v1/trees/", .otherBytes, .truncated, .otherBytes, .otherBytes)
-        #expect(code { try owner.worker().directory(snapshot.root) } == .corrupt)
+        #expect(code { try owner.control.pin() } == .corrupt)
     }
 
     @Test("A silent origin: the deadline answers, the fetch goes on for the others")

@@ -129,9 +129,10 @@ struct MegaOwnerTests {
     @Test("A listing that suddenly is empty is an error, not an empty directory")
     func vanished() throws {
         let owner = try world.owner()
-        let snapshot = try owner.control.pin(path: "/bin")
+        let root = try owner.worker().directory(try owner.control.pin().root)
+        let directory = root[try #require(root.index(of: Array("bin".utf8)))].id
         world.origin.remove(try world.repository.id("HEAD:bin"))
-        let error = #expect(throws: CacheError.self) { try owner.worker().directory(snapshot.root) }
+        let error = #expect(throws: CacheError.self) { try owner.worker().directory(directory) }
         #expect(error?.code == .corrupt)
     }
 
