@@ -22,6 +22,27 @@ extension SystemTests {
             }
         }
 
+        @Test func aMountAppearsInNamespacesThatWereThereBefore() throws {
+            try Farm.run(Repository.small) { farm, _ in
+                let place = farm.mountRoot + "/later"
+                let output = try CapturedOutput()
+                // As a container that has the mount root with `rslave`.
+                let container = try Program.start(
+                    "/usr/bin/unshare",
+                    [
+                        "--mount", "--propagation", "slave", "/bin/sh", "-c",
+                        "echo inside; until cat '\(place)/src/name' 2>/dev/null; do sleep 0.02; done",
+                    ], output: output.raw)
+                let deadline = Deadline.after(.seconds(20))
+                while try output.text() != "inside\n", !deadline.hasPassed {}
+                let mount = try farm.mount("m", ["mountpoint": .string(place)])
+                #expect(container.waitForEnd(until: .after(.seconds(20))))
+                #expect(container.reap() == .code(0))
+                #expect(try output.text() == "inside\nthe tree\n")
+                try farm.unmount(mount)
+            }
+        }
+
         @Test func unsafePlacesAreRefusedAndUntouched() throws {
             try Farm.run(Repository.small) { farm, _ in
                 let outside = farm.directory + "/outside"
