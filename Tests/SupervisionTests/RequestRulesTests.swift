@@ -1,3 +1,5 @@
+import Glibc
+import LinuxSystem
 import Testing
 
 @testable import Supervision
@@ -82,6 +84,13 @@ import Testing
 }
 
 @Suite struct PreflightTests {
+    @Test(.enabled(if: getuid() == 0, "mounting needs root"))
+    func thisKernelStacksOverlaysOnDetachedMounts() throws {
+        let before = try MountTable.current()
+        try Preflight.probeOverlay()
+        #expect(try MountTable.current() == before)
+    }
+
     @Test(arguments: [
         ("6.12.0", true), ("6.18.44-x", true), ("7.0", true), ("6.11.9", false), ("5.15", false), ("?", false),
     ])

@@ -28,9 +28,11 @@ enum Preflight {
                 problems.append("FUSE cannot be used (is the module loaded? `modprobe fuse`): \(error)")
             }
             do throws(SystemError) {
-                _ = try FilesystemContext("overlay")
+                try probeOverlay()
             } catch {
-                problems.append("overlayfs cannot be used (is the module loaded? `modprobe overlay`): \(error)")
+                problems.append(
+                    "overlayfs cannot stand on a mount that is attached nowhere (is the module loaded, `modprobe overlay`? is the "
+                        + "kernel new enough? 6.18 is): \(error)")
             }
         }
         let worker = program(configuration.workerProgram, "antares-worker", &problems)
@@ -41,6 +43,23 @@ enum Preflight {
             throw SupervisorError(.internalError, problems.joined(separator: "\n"))
         }
         return Programs(worker: worker, cache: cache, workerUser: workerUser, cacheUser: cacheUser)
+    }
+
+    /// Stacks a tiny overlay as mounts do, on layers that no path leads to: kernels differ in what they take, whatever their number.
+    static func probeOverlay() throws(SystemError) {
+        let upper = try emptyLayer()
+        let lower = try emptyLayer()
+        let overlay = try FilesystemContext("overlay")
+        try overlay.set("lowerdir+", fd: upper.raw)
+        try overlay.set("lowerdir+", fd: lower.raw)
+        try overlay.create()
+        _ = try overlay.mount([.noSetuid, .noDevices])
+    }
+
+    private static func emptyLayer() throws(SystemError) -> DetachedMount {
+        let context = try FilesystemContext("tmpfs")
+        try context.create()
+        return try context.mount([.noSetuid, .noDevices])
     }
 
     /// Why a kernel with this release (uname(2)) is too old; nil if it is not.
