@@ -110,11 +110,15 @@ final class StubOrigin: Sendable {
         }
         guard first else { return }
         release()
-        let threads = state.with { state in
-            defer { state.threads = [] }
-            return state.threads
+        // The thread that accepts may start one more after the first look.
+        while true {
+            let threads = state.with { state in
+                defer { state.threads = [] }
+                return state.threads
+            }
+            if threads.isEmpty { break }
+            for thread in threads { thread.join() }
         }
-        for thread in threads { thread.join() }
         close(listener)
     }
 
