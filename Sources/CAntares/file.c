@@ -1,7 +1,6 @@
 #include "antares_file.h"
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -30,22 +29,12 @@ int ant_dup_cloexec(int fd, int lowest)
 	return fcntl(fd, F_DUPFD_CLOEXEC, lowest);
 }
 
-static int change_flag(int fd, int get, int set, int flag, int on)
-{
-	int flags = fcntl(fd, get);
-	if (flags < 0)
-		return -1;
-	return fcntl(fd, set, on ? flags | flag : flags & ~flag);
-}
-
 int ant_set_nonblocking(int fd, int on)
 {
-	return change_flag(fd, F_GETFL, F_SETFL, O_NONBLOCK, on);
-}
-
-int ant_set_cloexec(int fd, int on)
-{
-	return change_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, on);
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0)
+		return -1;
+	return fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
 }
 
 int ant_get_inode_flags(int fd, unsigned *flags)
@@ -81,11 +70,6 @@ int ant_try_lock(int fd)
 int ant_eventfd(int nonblocking, int semaphore)
 {
 	return eventfd(0, EFD_CLOEXEC | (nonblocking ? EFD_NONBLOCK : 0) | (semaphore ? EFD_SEMAPHORE : 0));
-}
-
-int ant_renameat2(int olddir, const char *oldpath, int newdir, const char *newpath, unsigned flags)
-{
-	return renameat2(olddir, oldpath, newdir, newpath, flags);
 }
 
 int ant_pipe(int ends[2], int size)

@@ -40,16 +40,6 @@ int ant_reap(int pidfd, int *code, int *killed_by)
 	return 1;
 }
 
-int ant_set_no_new_privileges(void)
-{
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-}
-
-int ant_set_dumpable(int on)
-{
-	return prctl(PR_SET_DUMPABLE, on, 0, 0, 0);
-}
-
 int ant_set_thread_name(const char *name)
 {
 	return prctl(PR_SET_NAME, name, 0, 0, 0);

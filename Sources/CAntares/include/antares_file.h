@@ -17,7 +17,6 @@ int ant_openat(int dirfd, const char *path, int flags, unsigned mode);
 int ant_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
 int ant_dup_cloexec(int fd, int lowest);
 int ant_set_nonblocking(int fd, int on);
-int ant_set_cloexec(int fd, int on);
 /// The inode flags of FS_IOC_GETFLAGS, or -1.
 int ant_get_inode_flags(int fd, unsigned *flags);
 int ant_set_inode_flags(int fd, unsigned flags);
@@ -31,4 +30,3 @@ int ant_try_lock(int fd);
 int ant_eventfd(int nonblocking, int semaphore);
 /// pipe2(2), close-on-exec; asks for `size` bytes of buffer (F_SETPIPE_SZ), and makes do with less.
 int ant_pipe(int ends[2], int size);
-int ant_renameat2(int olddir, const char *oldpath, int newdir, const char *newpath, unsigned flags);

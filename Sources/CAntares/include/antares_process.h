@@ -10,8 +10,6 @@ int ant_pidfd_getfd(int pidfd, int fd);
 /// Reaps the child behind `pidfd` without blocking. Returns 1 when it was reaped (code and killed_by filled in), 0 when it
 /// still runs, -1 on error (ECHILD: not a child of this process).
 int ant_reap(int pidfd, int *code, int *killed_by);
-int ant_set_no_new_privileges(void);
-int ant_set_dumpable(int on);
 int ant_set_thread_name(const char *name);
 /// The GNU strerror_r(3), which always answers a text.
 const char *ant_strerror(int error, char *buffer, size_t size);

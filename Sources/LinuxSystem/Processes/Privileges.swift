@@ -1,7 +1,6 @@
-import CAntares
 import Glibc
 
-/// Limits and marks of the calling process.
+/// Limits of the calling process.
 public enum Privileges {
     /// Raises the soft limit of open files to the hard limit; the limit that holds now.
     @discardableResult
@@ -12,10 +11,5 @@ public enum Privileges {
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         return UInt64(limit.rlim_cur)
-    }
-
-    /// No other process of the same user may attach to this one or read its memory (prctl(2) PR_SET_DUMPABLE).
-    public static func forbidTracing() {
-        _ = ant_set_dumpable(0)
     }
 }

@@ -108,7 +108,7 @@ actor MountActor {
         let error = SupervisorError(.mountFailed, "lost with an earlier supervisor: \(reason)")
         _ = await withCheckedContinuation { continuation in
             goneWaiters.append(continuation)
-            handle(.orphaned(error))
+            handle(.failed(error))
         }
     }
 

@@ -57,7 +57,7 @@ struct MountMachine: Sendable {
         case workerEnded(ExitStatus, usefully: Bool)
         case restartDue
         case stacked
-        /// A step of making the mount failed.
+        /// A step of making the mount failed, or what an earlier supervisor left of it cannot be gone on with.
         case failed(SupervisorError)
         /// The time for making the mount is over.
         case deadlinePassed
@@ -71,8 +71,6 @@ struct MountMachine: Sendable {
         case cacheRestarted
         /// An earlier supervisor made the mount and its worker serves it.
         case adopted(restarts: Int)
-        /// An earlier supervisor made the mount; what is left of it is to be taken away.
-        case orphaned(SupervisorError)
     }
 
     enum Action: Hashable, Sendable {
@@ -145,8 +143,6 @@ struct MountMachine: Sendable {
             guard phase == .created else { return [] }
             (phase, worker, restarts) = (.ready, .serving, earlier)
             return [.publish(.ready)]
-        case .orphaned(let error):
-            return fail(error)
         case .failed(let error):
             return fail(error)
         case .deadlinePassed:
