@@ -45,32 +45,54 @@ var targets: [Target] = [
     .target(name: "CAntares", cSettings: c),
 
     library("LinuxSystem", ["CAntares"]),
+    library("Probes", ["LinuxSystem"]),
     library("GitObjects", []),
     library("GitHashing", ["GitObjects", "CCrypto"]),
     library("WireFormat", ["LinuxSystem", "GitObjects"]),
     library("CacheProtocol", ["LinuxSystem", "GitObjects", "WireFormat"]),
     library("WorkerProtocol", ["CAntares", "LinuxSystem", "GitObjects", "WireFormat"]),
-    library("Dicfuse", ["LinuxSystem", "GitObjects", "GitHashing", "WireFormat", "CacheProtocol", "CLMDB", "CCurl"]),
+    library("SealedImage", ["LinuxSystem", "GitObjects", "CacheProtocol"]),
+    library(
+        "Dicfuse",
+        ["LinuxSystem", "GitObjects", "GitHashing", "WireFormat", "CacheProtocol", "SealedImage", "CLMDB", "CCurl"]),
     library("MountWorker", ["LinuxSystem", "GitObjects", "WireFormat", "CacheProtocol", "WorkerProtocol", "CFUSE"]),
-    library("Supervision", ["LinuxSystem", "GitObjects", "WireFormat", "CacheProtocol", "WorkerProtocol"]),
+    library(
+        "Supervision",
+        [
+            "LinuxSystem", "Probes", "GitObjects", "GitHashing", "WireFormat", "CacheProtocol", "WorkerProtocol",
+            "SealedImage",
+        ]),
 
     program("dicfuse-cache", ["Dicfuse", "LinuxSystem"]),
     program(
-        "antares-worker", ["MountWorker", "LinuxSystem"],
+        "antares-worker", ["MountWorker", "Probes", "LinuxSystem"],
         linkerSettings: sanitizing ? [] : [.unsafeFlags(["-static-executable"])]),
 
+    // Speaks the real protocols and claims other versions, for the tests of the whole system.
+    .executableTarget(
+        name: "protocol-double",
+        dependencies: ["MountWorker", "LinuxSystem", "WorkerProtocol", "CacheProtocol", "WireFormat"],
+        path: "Tests/ProtocolDouble", swiftSettings: swift),
+
     tests("LinuxSystemTests", ["LinuxSystem"]),
+    tests("ProbesTests", ["Probes", "LinuxSystem"]),
     tests("GitObjectsTests", ["GitObjects", "GitHashing"]),
     tests("WireFormatTests", ["WireFormat", "GitObjects", "LinuxSystem"]),
     tests("CacheProtocolTests", ["CacheProtocol", "WireFormat", "GitObjects", "LinuxSystem"]),
     tests("WorkerProtocolTests", ["WorkerProtocol", "WireFormat", "GitObjects", "LinuxSystem"]),
-    tests("DicfuseTests", ["Dicfuse", "WireFormat", "CacheProtocol", "GitObjects", "GitHashing", "LinuxSystem"]),
+    tests("SealedImageTests", ["SealedImage", "CacheProtocol", "GitObjects", "LinuxSystem"]),
+    tests(
+        "DicfuseTests",
+        ["Dicfuse", "SealedImage", "WireFormat", "CacheProtocol", "GitObjects", "GitHashing", "LinuxSystem"]),
     tests(
         "MountWorkerTests",
-        ["MountWorker", "WireFormat", "WorkerProtocol", "CacheProtocol", "GitObjects", "LinuxSystem"]),
+        ["MountWorker", "SealedImage", "WireFormat", "WorkerProtocol", "CacheProtocol", "GitObjects", "LinuxSystem"]),
     tests(
         "SupervisionTests",
-        ["Supervision", "WireFormat", "WorkerProtocol", "CacheProtocol", "GitObjects", "LinuxSystem"]),
+        [
+            "Supervision", "Probes", "WireFormat", "WorkerProtocol", "CacheProtocol", "GitObjects", "GitHashing",
+            "LinuxSystem",
+        ]),
 ]
 
 var dependencies: [Package.Dependency] = []
@@ -80,6 +102,7 @@ if !coreOnly {
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
         .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"),
     ]
@@ -88,13 +111,17 @@ if !coreOnly {
     let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
     let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
     let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+    let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
+    let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
     let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
 
     targets += [
         library("SupervisorConfig", ["Supervision", "LinuxSystem", toml]),
-        library("OperatorAPI", ["Supervision", "LinuxSystem", hummingbird, nioCore, nioPosix, log]),
+        library(
+            "OperatorAPI",
+            ["Supervision", "Probes", "LinuxSystem", hummingbird, nioCore, nioPosix, nioTLS, nioSSL, log]),
         library("OriginServer", ["GitObjects", "GitHashing", "LinuxSystem", hummingbird, nioCore, log]),
-        library("OperatorCLI", ["LinuxSystem", "CCurl", arguments]),
+        library("OperatorCLI", ["Supervision", "SupervisorConfig", "LinuxSystem", "CCurl", arguments]),
 
         program("antares", ["OperatorCLI"]),
         program(
@@ -109,7 +136,8 @@ if !coreOnly {
         tests(
             "OriginServerTests",
             ["OriginServer", "GitObjects", "GitHashing", .product(name: "HummingbirdTesting", package: "hummingbird")]),
-        tests("OperatorCLITests", ["OperatorCLI", "OperatorAPI", "Supervision", "LinuxSystem", arguments, log]),
+        tests(
+            "OperatorCLITests", ["OperatorCLI", "OperatorAPI", "Supervision", "LinuxSystem", arguments, nioCore, log]),
         tests("SystemTests", ["LinuxSystem"]),
     ]
 }

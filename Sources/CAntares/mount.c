@@ -11,9 +11,11 @@
 #ifndef SYS_statmount
 #define SYS_statmount 457
 #endif
+#define ANT_STATX_MNT_ID 0x00001000U
 #define ANT_STATX_MNT_ID_UNIQUE 0x00004000U
 #define ANT_MOVE_MOUNT_BENEATH 0x00000200U
 #define ANT_STATMOUNT_SB_BASIC 0x00000001U
+#define ANT_STATMOUNT_MNT_BASIC 0x00000002U
 
 struct ant_mnt_id_req {
 	uint32_t size;
@@ -45,6 +47,16 @@ int ant_fsconfig_fd(int fs, const char *key, int fd)
 int ant_fsconfig_create(int fs)
 {
 	return fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+}
+
+int ant_fspick(int root)
+{
+	return fspick(root, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
+}
+
+int ant_fsconfig_reconfigure(int fs)
+{
+	return fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0);
 }
 
 int ant_fsmount(int fs, unsigned attributes)
@@ -108,4 +120,37 @@ int ant_mount_exists(uint64_t unique_id)
 		.size = 24, .mnt_id = unique_id, .param = ANT_STATMOUNT_SB_BASIC};
 	char answer[1024];
 	return (int)syscall(SYS_statmount, &request, answer, sizeof answer, 0);
+}
+
+int ant_mount_facts(uint64_t unique_id, struct ant_mount_facts *facts)
+{
+	struct ant_mnt_id_req request = {
+		.size = 24, .mnt_id = unique_id, .param = ANT_STATMOUNT_SB_BASIC | ANT_STATMOUNT_MNT_BASIC};
+	// The head of struct statmount (include/uapi/linux/mount.h); strings follow it.
+	struct {
+		uint32_t size, options;
+		uint64_t mask;
+		uint32_t major, minor;
+		uint64_t magic;
+		uint32_t flags, type;
+		uint64_t id, parent;
+		uint32_t old_id, old_parent;
+		char rest[1024];
+	} answer;
+	if (syscall(SYS_statmount, &request, &answer, sizeof answer, 0) < 0)
+		return -1;
+	facts->major = answer.major;
+	facts->minor = answer.minor;
+	facts->old_id = answer.old_id;
+	return 0;
+}
+
+int ant_path_mount_id(const char *path, uint32_t *old_id)
+{
+	struct statx st;
+	memset(&st, 0, sizeof st);
+	if (syscall(SYS_statx, AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, ANT_STATX_MNT_ID, &st) < 0)
+		return -1;
+	*old_id = (uint32_t)st.stx_mnt_id;
+	return 0;
 }

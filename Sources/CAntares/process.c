@@ -45,6 +45,11 @@ int ant_set_thread_name(const char *name)
 	return prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
+pid_t ant_thread_id(void)
+{
+	return gettid();
+}
+
 const char *ant_strerror(int error, char *buffer, size_t size)
 {
 	return strerror_r(error, buffer, size);

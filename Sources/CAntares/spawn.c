@@ -50,8 +50,6 @@ static int set_limit(int which, uint64_t value)
 
 static int set_oom_score(int adjust)
 {
-	if (adjust == 0)
-		return 0;
 	char text[16];
 	int length = snprintf(text, sizeof text, "%d", adjust);
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -126,7 +124,8 @@ static int child(void *argument)
 		STEP("setting the nice value", setpriority(PRIO_PROCESS, 0, what->nice));
 	STEP("setting RLIMIT_MEMLOCK", set_limit(RLIMIT_MEMLOCK, what->memlock_limit));
 	STEP("setting RLIMIT_NOFILE", set_limit(RLIMIT_NOFILE, what->nofile_limit));
-	STEP("setting oom_score_adj", set_oom_score(what->oom_score_adjust));
+	if (!what->keep_oom_score)
+		STEP("setting oom_score_adj", set_oom_score(what->oom_score_adjust));
 	if (what->directory)
 		STEP("entering the working directory", chdir(what->directory));
 	STEP("changing user and group", drop_identity(what));

@@ -8,6 +8,11 @@ static inline CURLcode ant_curl_set_long(CURL *easy, CURLoption option, long val
 	return curl_easy_setopt(easy, option, value);
 }
 
+static inline CURLcode ant_curl_set_offset(CURL *easy, CURLoption option, curl_off_t value)
+{
+	return curl_easy_setopt(easy, option, value);
+}
+
 static inline CURLcode ant_curl_set_text(CURL *easy, CURLoption option, const char *value)
 {
 	return curl_easy_setopt(easy, option, value);

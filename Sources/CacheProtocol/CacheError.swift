@@ -32,6 +32,14 @@ public struct CacheError: Error, Hashable, Sendable, CustomStringConvertible {
         case invalidRequest = 13
         /// A defect of the cache owner.
         case internalFailure = 14
+        /// Neither the disk nor the memory set aside for a full one has room.
+        case noSpace = 15
+        /// The origin has no changelist of this name.
+        case unknownChangelist = 16
+        /// A changelist does not fit the commit it is to be applied to.
+        case changelistConflict = 17
+        /// Where a changelist belongs cannot be told, or nothing of it is below the mount's path.
+        case changelistMisplaced = 18
     }
 
     public let code: Code

@@ -8,6 +8,8 @@ public struct ObjectID: Hashable, Sendable, Comparable, BitwiseCopyable, CustomS
         case sha256 = 2
         /// A 32-byte key made by the cache from origin, commit and path.
         case path = 3
+        /// A 32-byte key the cache makes from the contents of a directory that a changelist has changed.
+        case changed = 4
 
         public var byteCount: Int { self == .sha1 ? 20 : 32 }
     }

@@ -33,28 +33,61 @@ public enum TreeParser {
         var offset = 0
         var count = 0
         while offset < payload.count {
-            let start = offset
-            guard count < limit else { throw GitObjectError(.tooManyEntries, at: start) }
+            guard count < limit else { throw GitObjectError(.tooManyEntries, at: offset) }
             count += 1
-
-            // Eight bytes are the longest mode and its space: a missing space must not cost a walk over the whole payload.
-            let head = payload[start..<min(start + 8, payload.count)]
-            guard let space = head.firstIndex(of: 0x20) else { throw GitObjectError(.modeUnterminated, at: start) }
-            guard let mode = FileMode(octal: payload[start..<space]) else { throw GitObjectError(.mode, at: start) }
-
-            guard let base = payload.baseAddress,
-                let found = memchr(base + space + 1, 0, payload.count - space - 1)
-            else { throw GitObjectError(.nameUnterminated, at: space + 1) }
-            let nul = UnsafeRawPointer(found) - base
-            guard nul > space + 1 else { throw GitObjectError(.nameEmpty, at: space + 1) }
-
-            let end = nul + 1 + kind.byteCount
-            guard end <= payload.count,
-                let id = ObjectID(kind: kind, bytes: UnsafeRawBufferPointer(rebasing: payload[(nul + 1)..<end]))
-            else { throw GitObjectError(.idTruncated, at: nul + 1) }
-
-            try body(mode, id, UnsafeRawBufferPointer(rebasing: payload[(space + 1)..<nul]))
-            offset = end
+            offset = try Self.entry(of: payload, at: offset, kind, body)
         }
+    }
+
+    /// The longest name that a piece may leave unfinished, in bytes. No file system takes one so long.
+    public static let longestName = 4096
+
+    /// Calls `body` for each entry that is complete in this piece of a payload; the piece begins where an entry does.
+    /// - Returns: how many bytes they take; what follows is the beginning of an entry.
+    /// - Throws: `GitObjectError` when the piece is malformed; what `body` throws.
+    public static func forEachWhole(
+        in piece: UnsafeRawBufferPointer, kind: ObjectID.Kind = .sha1,
+        _ body: (FileMode, ObjectID, UnsafeRawBufferPointer) throws(GitObjectError) -> Void
+    ) throws(GitObjectError) -> Int {
+        var offset = 0
+        while offset < piece.count {
+            do throws(GitObjectError) {
+                offset = try Self.entry(of: piece, at: offset, kind, body)
+            } catch {
+                let left = piece.count - offset
+                switch error.reason {
+                case .modeUnterminated where left < 8: return offset
+                case .nameUnterminated where left < 8 + Self.longestName: return offset
+                case .idTruncated: return offset
+                default: throw error
+                }
+            }
+        }
+        return offset
+    }
+
+    /// One entry; the offset of the next one.
+    private static func entry(
+        of payload: UnsafeRawBufferPointer, at start: Int, _ kind: ObjectID.Kind,
+        _ body: (FileMode, ObjectID, UnsafeRawBufferPointer) throws(GitObjectError) -> Void
+    ) throws(GitObjectError) -> Int {
+        // Eight bytes are the longest mode and its space: a missing space must not cost a walk over the whole payload.
+        let head = payload[start..<min(start + 8, payload.count)]
+        guard let space = head.firstIndex(of: 0x20) else { throw GitObjectError(.modeUnterminated, at: start) }
+        guard let mode = FileMode(octal: payload[start..<space]) else { throw GitObjectError(.mode, at: start) }
+
+        guard let base = payload.baseAddress,
+            let found = memchr(base + space + 1, 0, payload.count - space - 1)
+        else { throw GitObjectError(.nameUnterminated, at: space + 1) }
+        let nul = UnsafeRawPointer(found) - base
+        guard nul > space + 1 else { throw GitObjectError(.nameEmpty, at: space + 1) }
+
+        let end = nul + 1 + kind.byteCount
+        guard end <= payload.count,
+            let id = ObjectID(kind: kind, bytes: UnsafeRawBufferPointer(rebasing: payload[(nul + 1)..<end]))
+        else { throw GitObjectError(.idTruncated, at: nul + 1) }
+
+        try body(mode, id, UnsafeRawBufferPointer(rebasing: payload[(space + 1)..<nul]))
+        return end
     }
 }

@@ -27,9 +27,9 @@ public enum CLIExit: Int32, Sendable {
     /// The exit code for an error of the API, by its stable code.
     public init(apiCode: String) {
         switch apiCode {
-        case "INVALID_REQUEST", "BAD_PAYLOAD": self = .usage
-        case "NOT_FOUND", "PATH_NOT_FOUND", "REVISION_NOT_FOUND": self = .notFound
-        case "CONFLICT", "FUSE_ERROR", "ORIGIN_CORRUPT", "TIMEOUT": self = .mount
+        case "INVALID_REQUEST", "BAD_PAYLOAD", "FORBIDDEN", "UNAUTHORIZED": self = .usage
+        case "NOT_FOUND", "GONE", "PATH_NOT_FOUND", "REVISION_NOT_FOUND", "CHANGELIST_NOT_FOUND": self = .notFound
+        case "CONFLICT", "CHANGELIST_CONFLICT", "FUSE_ERROR", "ORIGIN_CORRUPT", "TIMEOUT", "OVERLOADED": self = .mount
         case "ORIGIN_UNREACHABLE": self = .originUnreachable
         default: self = .internalError
         }

@@ -32,7 +32,8 @@ public struct Origin: Sendable {
         let writeDeadline = TimeAmount(limits.writeDeadline)
         return Application(
             responder: OriginResponder(
-                store: self.store, metrics: self.metrics, strict: self.configuration.strictMega, logger: self.logger),
+                store: self.store, metrics: self.metrics, strict: self.configuration.strictMega,
+                changelists: self.configuration.changelists, logger: self.logger),
             server: .http1(
                 configuration: .init(
                     additionalChannelHandlers: [StalledWriteHandler(deadline: writeDeadline)],
@@ -49,11 +50,18 @@ public struct Origin: Sendable {
     }
 
     /// Serves until the task is cancelled.
-    /// - Throws: `bindFailed`; what Git failed with when it was asked for the first time.
+    /// - Throws: `bindFailed`; `noChangelist`; what Git failed with when it was asked for the first time.
     public func run(running: @escaping @Sendable (Int) async -> Void) async throws(OriginError) {
         // So that the first client does not wait for git to start, and a repository that cannot be read is no surprise to it.
         _ = try await self.store.commitID(of: "HEAD")
         _ = try await self.store.blobSizes([.emptyBlobSHA1])
+        let catalog = ChangelistCatalog(store: self.store, configured: self.configuration.changelists)
+        for range in self.configuration.changelists {
+            guard let name = RevisionName(range.name), try await catalog.changelist(name) != nil else {
+                throw OriginError(
+                    .noChangelist, "changelist \(range.name): its base or tip is no commit of the repository; see --cl")
+            }
+        }
         do {
             try await self.application(running: running).run()
         } catch is CancellationError {

@@ -10,6 +10,8 @@ public struct OriginConfiguration: Sendable {
     /// The Git program; nil searches PATH.
     public var git: String?
     public var limits: Limits
+    /// Besides `refs/cl/*`, and before it.
+    public var changelists: [ChangelistRange]
 
     public struct Limits: Sendable {
         /// Until Git has answered a request or given the next bytes of a large one.
@@ -20,11 +22,17 @@ public struct OriginConfiguration: Sendable {
         public var idleDeadline: Duration = .seconds(75)
         public var connections = 1024
         /// Descriptors to keep free of connections: four for each Git process, one for each transfer, and the server's own.
-        public var reservedFiles: Int { 64 + 4 * (self.readers + self.readers / 2 + 2 * self.streams) }
+        public var reservedFiles: Int {
+            64 + 4 * (self.readers + self.readers / 2 + 2 * self.differs + 2 * self.streams)
+        }
         /// Bytes of all header fields of a request together.
         public var headerBytes = 32 * 1024
         /// Git processes that answer short requests, and threads that wait for them.
         public var readers = 4
+        /// Git processes that compare trees.
+        public var differs = 2
+        /// Changed files kept in memory, about 200 bytes each.
+        public var changeCache = 1 << 18
         /// Large blobs in transfer at the same time.
         public var streams = 16
         /// Requests that may wait for a Git process.
@@ -41,7 +49,7 @@ public struct OriginConfiguration: Sendable {
 
     public init(
         repository: String, host: String = "127.0.0.1", port: Int = 0, strictMega: Bool = false, git: String? = nil,
-        limits: Limits = Limits()
+        limits: Limits = Limits(), changelists: [ChangelistRange] = []
     ) {
         self.repository = repository
         self.host = host
@@ -49,5 +57,6 @@ public struct OriginConfiguration: Sendable {
         self.strictMega = strictMega
         self.git = git
         self.limits = limits
+        self.changelists = changelists
     }
 }

@@ -15,6 +15,10 @@ public struct OriginError: Error, Sendable, CustomStringConvertible {
         case repositoryGone = "repository-gone"
         /// Git has the object, but cannot read it.
         case objectDamaged = "object-damaged"
+        /// An answer would hold more than is answered.
+        case tooLarge = "too-large"
+        /// A configured changelist names a revision that is not there.
+        case noChangelist = "no-changelist"
         /// A Git process ended in the middle of an answer, twice.
         case gitFailed = "git-failed"
         case timedOut = "timed-out"

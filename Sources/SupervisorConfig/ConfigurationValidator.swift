@@ -7,6 +7,7 @@ enum ConfigurationValidator {
         check.paths()
         check.socket()
         check.numbers()
+        check.uppers()
         check.origins(file: file)
         return check.problems
     }
@@ -34,7 +35,9 @@ private struct Check {
             ("supervisor.state_dir", configuration.stateDirectory),
             ("supervisor.run_dir", configuration.runDirectory),
             ("supervisor.mount_root", configuration.mountRoot),
-            ("supervisor.upper_root", configuration.upperRoot),
+            ("supervisor.upper_root", configuration.upperRoot), ("supervisor.token_file", configuration.tokenFile),
+            ("supervisor.tls_certificate", configuration.tlsCertificate),
+            ("supervisor.tls_key", configuration.tlsKey),
             ("supervisor.worker_program", configuration.workerProgram),
             ("supervisor.cache_program", configuration.cacheProgram),
             ("cache.dir", configuration.cacheDirectory),
@@ -44,6 +47,8 @@ private struct Check {
         for origin in configuration.origins {
             checkPath("origins.\(origin.name).token_file", origin.tokenFile)
             checkPath("origins.\(origin.name).ca_file", origin.caFile)
+            checkPath("origins.\(origin.name).client_cert", origin.clientCert)
+            checkPath("origins.\(origin.name).client_key", origin.clientKey)
         }
         checkApart("supervisor.mount_root", configuration.mountRoot, "supervisor.upper_root", configuration.upperRoot)
         checkApart("supervisor.mount_root", configuration.mountRoot, "cache.dir", configuration.cacheDirectory)
@@ -74,26 +79,61 @@ private struct Check {
         if length > 107 {
             report("supervisor.socket", "the path has \(length) bytes; a socket's may have 107 (unix(7))")
         }
-        guard let listen = configuration.listen else { return }
+        listener()
+    }
+
+    /// The API over TCP: where a token would travel in the clear, or nobody would be asked, there is none.
+    private mutating func listener() {
+        let hasCertificate = configuration.tlsCertificate != nil
+        let hasKey = configuration.tlsKey != nil
+        if hasCertificate != hasKey {
+            let (given, missing) = hasKey ? ("tls_key", "tls_certificate") : ("tls_certificate", "tls_key")
+            report("supervisor.\(given)", "is of no use without \(missing)")
+        }
+        guard let listen = configuration.listen else {
+            if hasCertificate && hasKey { report("supervisor.tls_certificate", "is of no use without listen") }
+            return
+        }
         guard let address = ListenAddress(listen) else {
             report("supervisor.listen", "`\(listen)` is not HOST:PORT")
             return
         }
+        let needsToken = configuration.authentication == .token && configuration.tokenFile == nil
         if !address.isLoopback {
+            var missing: [String] = []
+            if configuration.authentication == .none { missing.append("auth = \"token\"") }
+            if configuration.tokenFile == nil { missing.append("token_file") }
+            if !hasCertificate { missing.append("tls_certificate") }
+            if !hasKey { missing.append("tls_key") }
+            if missing.isEmpty { return }
             report(
                 "supervisor.listen",
-                "`\(address.host)` is not a loopback address; the API over TCP asks nobody who they are, so it is served "
-                    + "only on 127.0.0.1, [::1] or localhost")
+                "`\(address.host)` is not a loopback address, where other machines need a token and TLS: set "
+                    + missing.joined(separator: ", ") + "; or serve 127.0.0.1, [::1] or localhost only")
+        } else if needsToken {
+            report(
+                "supervisor.listen",
+                "needs token_file; or auth = \"none\", if every process of this machine may do everything")
         }
     }
 
     mutating func numbers() {
         let second = Duration.seconds(1)
         check("supervisor.unmount_timeout", configuration.unmountTimeout, in: second / 10, second * 60)
+        check("supervisor.old_view_limit", configuration.retiredViewLimit, in: second, second * 86400)
         check("supervisor.request_timeout", configuration.requestTimeout, in: second / 10, second * 3600)
         check("cache.head_freshness", configuration.headFreshness, in: .zero, second * 86400)
         if !(0...256).contains(configuration.spareWorkers) {
             report("supervisor.spare_workers", "\(configuration.spareWorkers) is not between 0 and 256")
+        }
+        check("supervisor.mount_queue_timeout", configuration.mountQueueTimeout, in: .zero, second * 3600)
+        for (key, count) in [
+            ("supervisor.max_mounts", configuration.maximumMounts),
+            ("supervisor.max_mounts_per_user", configuration.maximumMountsPerUser),
+            ("supervisor.mount_queue", configuration.mountQueue),
+            ("supervisor.min_free_inodes", configuration.minimumFreeInodes),
+        ] where count < 0 {
+            report(key, "\(count) must not be negative")
         }
         if configuration.minimumRate == 0 {
             report("supervisor.minimum_rate", "must be at least 1 byte per second")
@@ -106,10 +146,41 @@ private struct Check {
         ] where !(1...100).contains(value) {
             report(key, "\(value) is not between 1 and 100 percent")
         }
+        if configuration.inodeLimit < 0 {
+            report("cache.inode_limit", "\(configuration.inodeLimit) is negative; 0 is no limit")
+        }
+        for (key, value) in [
+            ("cache.full_disk_memory", configuration.fullDiskMemory), ("cache.sweep_rate", configuration.sweepRate),
+        ] where value > 1 << 40 {
+            report(key, "\(Quantity.text(bytes: value)) is too much; 1TiB is the most")
+        }
+        if configuration.sweepInterval != .zero {
+            check("cache.sweep_interval", configuration.sweepInterval, in: second * 60, second * (366 * 86400))
+        }
         if configuration.lowWatermark >= configuration.highWatermark {
             report(
                 "cache.low_watermark",
                 "\(configuration.lowWatermark) must be below high_watermark, which is \(configuration.highWatermark)")
+        }
+    }
+
+    mutating func uppers() {
+        let storage = configuration.upperStorage
+        if storage.inodes < 0 {
+            report("supervisor.upper_inode_limit", "\(storage.inodes) is negative; 0 is no limit")
+        }
+        let least: UInt64 = 16 << 20
+        let isUnlimited = storage.kind == .directory && storage.bytes == 0
+        if !isUnlimited, storage.bytes < least || storage.bytes > 1 << 44 {
+            report(
+                "supervisor.upper_limit",
+                "\(Quantity.text(bytes: storage.bytes)) is not between \(Quantity.text(bytes: least)) and 16TiB, "
+                    + "which upper_storage = \"\(storage.kind.rawValue)\" needs")
+        }
+        if storage.kind == .tmpfs, configuration.upperPolicy == .keep {
+            report(
+                "supervisor.upper_policy",
+                "what is in a tmpfs cannot be kept; use \"delete\", or upper_storage = \"image\"")
         }
     }
 
@@ -134,6 +205,12 @@ private struct Check {
             }
             for mirror in origin.mirrors {
                 if let message = OriginRules.problem(ofURL: mirror) { report(section + ".mirrors", message) }
+            }
+            if let proxy = origin.proxy, let message = OriginRules.problem(ofURL: proxy) {
+                report(section + ".proxy", message)
+            }
+            if origin.clientKey != nil && origin.clientCert == nil {
+                report(section + ".client_key", "is of no use without `client_cert`")
             }
             if let lfs = origin.lfs, let message = OriginRules.problem(ofURL: lfs) { report(section + ".lfs", message) }
         }

@@ -2,11 +2,12 @@ public import WireFormat
 
 /// What the supervisor asks of a worker.
 public enum WorkerControlRequest: Hashable, Sendable {
-    /// `version` is the supervisor's; a worker that does not speak it refuses before it touches the descriptors.
+    /// `version` is the one agreed on; a worker that does not speak it refuses before it touches the descriptors.
     case assume(version: UInt16, mount: String)
     case reconnectCache
     case status
     case stop
+    case greet
 
     public var operation: WorkerOperation {
         switch self {
@@ -14,6 +15,7 @@ public enum WorkerControlRequest: Hashable, Sendable {
         case .reconnectCache: .reconnectCache
         case .status: .status
         case .stop: .stop
+        case .greet: .greet
         }
     }
 
@@ -22,7 +24,7 @@ public enum WorkerControlRequest: Hashable, Sendable {
         switch self {
         case .assume: 3
         case .reconnectCache: 1
-        case .status, .stop: 0
+        case .status, .stop, .greet: 0
         }
     }
 
@@ -41,6 +43,7 @@ public enum WorkerControlRequest: Hashable, Sendable {
         case .reconnectCache: self = .reconnectCache
         case .status: self = .status
         case .stop: self = .stop
+        case .greet: self = .greet
         }
         try reader.end()
     }
@@ -53,10 +56,19 @@ public enum WorkerControlReply: Hashable, Sendable {
     case reconnected
     case status(WorkerStatus)
     case stopping
+    case greeted(WorkerVersions)
 
     public func encode() -> WireWriter {
         var writer = WireWriter()
-        if case .status(let status) = self { status.encode(into: &writer) }
+        switch self {
+        case .status(let status): status.encode(into: &writer)
+        case .greeted(let versions):
+            writer.put(versions.control.lowerBound)
+            writer.put(versions.control.upperBound)
+            writer.put(versions.session.lowerBound)
+            writer.put(versions.session.upperBound)
+        case .serving, .reconnected, .stopping: break
+        }
         return writer
     }
 
@@ -66,6 +78,11 @@ public enum WorkerControlReply: Hashable, Sendable {
         case .reconnectCache: self = .reconnected
         case .status: self = .status(try WorkerStatus(from: &reader))
         case .stop: self = .stopping
+        case .greet:
+            let (oldest, newest) = (try reader.uint16(), try reader.uint16())
+            let (oldestLayout, newestLayout) = (try reader.uint32(), try reader.uint32())
+            guard oldest <= newest, oldestLayout <= newestLayout else { throw .invalid("range of versions") }
+            self = .greeted(WorkerVersions(control: oldest...newest, session: oldestLayout...newestLayout))
         }
         try reader.end()
     }

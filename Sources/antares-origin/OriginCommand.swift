@@ -40,6 +40,18 @@ struct OriginCommand: ParsableCommand {
     @Option(help: "The git program to use instead of the one in PATH.")
     var git: String?
 
+    @Option(
+        name: .customLong("cl"),
+        help: ArgumentHelp(
+            "A changelist to serve, besides refs/cl/*; may be repeated.", valueName: "NAME=BASE..TIP"),
+        transform: { text in
+            guard let range = ChangelistRange(text: text) else {
+                throw ValidationError("\"\(text)\" is no changelist: write it as NAME=BASE..TIP")
+            }
+            return range
+        })
+    var changelists: [ChangelistRange] = []
+
     /// Serves until a signal comes; does not return.
     func serve() -> Never {
         let signals: Signals
@@ -60,7 +72,7 @@ struct OriginCommand: ParsableCommand {
             origin = try Origin(
                 OriginConfiguration(
                     repository: self.repo, host: self.listen.host, port: self.listen.port, strictMega: self.strictMega,
-                    git: self.git, limits: limits),
+                    git: self.git, limits: limits, changelists: self.changelists),
                 logger: logger)
         } catch {
             fail(error.code == .gitFailed ? ExitCode.internal : ExitCode.usage, "\(error)")
@@ -73,7 +85,8 @@ struct OriginCommand: ParsableCommand {
                     Terminal.write("listening on http://\(address.text(port: port))")
                 }
             } catch {
-                fail(error.code == .bindFailed ? ExitCode.bind : ExitCode.internal, "\(error)")
+                let codes: [OriginError.Code: Int32] = [.bindFailed: ExitCode.bind, .noChangelist: ExitCode.usage]
+                fail(codes[error.code] ?? ExitCode.internal, "\(error)")
             }
         }
         waitForSignal(signals)

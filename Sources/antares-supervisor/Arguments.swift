@@ -1,5 +1,5 @@
 import ArgumentParser
-import Logging
+import Supervision
 
 /// The command line of antares-supervisor.
 struct Arguments: ParsableCommand {
@@ -19,14 +19,15 @@ struct Arguments: ParsableCommand {
     @Flag(help: "Prints the configuration in force and where each value came from, and ends.")
     var showConfig = false
 
-    @Option(help: "trace, debug, info, notice, warning, error or critical.", transform: Self.level)
-    var logLevel: Logger.Level = .info
+    @Option(
+        help: "trace, debug, info, notice, warning, error or critical; wins over log_level.", transform: Self.level)
+    var logLevel: LogLevel?
 
     @Option(help: "text or json.")
     var logFormat: LogFormat = .text
 
-    private static func level(_ text: String) throws -> Logger.Level {
-        guard let level = Logger.Level(rawValue: text) else {
+    private static func level(_ text: String) throws -> LogLevel {
+        guard let level = LogLevel(rawValue: text) else {
             throw ValidationError("`\(text)` is no level of the log")
         }
         return level

@@ -3,17 +3,23 @@ import LinuxSystem
 import Logging
 import OperatorAPI
 import Supervision
+import SupervisorConfig
 
 /// The service from start to stop.
 final class Daemon: Sendable {
-    private let configuration: SupervisorConfiguration
+    /// Reads the configuration from where it was read at the start.
+    typealias Load = @Sendable () throws(ConfigurationError) -> LoadedConfiguration
+
+    private let loaded: LoadedConfiguration
     private let log: StderrLogHandler
     private let signals: Signals
+    private let load: Load
 
-    init(configuration: SupervisorConfiguration, log: StderrLogHandler, signals: consuming Signals) {
-        self.configuration = configuration
+    init(_ loaded: LoadedConfiguration, log: StderrLogHandler, signals: consuming Signals, load: @escaping Load) {
+        self.loaded = loaded
         self.log = log
         self.signals = signals
+        self.load = load
     }
 
     private enum Event {
@@ -23,51 +29,62 @@ final class Daemon: Sendable {
 
     /// Starts everything, serves until a signal ends it, takes everything down.
     func run() async -> ExitCode {
-        let logger = Logger(label: "api") { [log] _ in log }
-        let supervisor: Supervisor
+        let logger = Logger(label: "api") { [log] in log.labelled($0) }
+        let audit = Logger(label: "audit") { [log] in log.labelled($0) }
+        let configuration = loaded.configuration
+        // Before a mount is adopted: a configuration that does not do ends nothing that runs.
         do throws(OperatorAPIError) {
-            try OperatorAPIServer.checkSocket(configuration)
+            try OperatorAPIServer.check(configuration)
         } catch {
             return failed(error.message, ExitCode(error))
         }
+        let supervisor: Supervisor
+        ServiceManager.notify("STATUS=starting: checks the machine and adopts the mounts of an earlier supervisor")
         do throws(SupervisorError) {
             supervisor = try await Supervisor.start(configuration: configuration, log: ServiceLog(handler: log))
         } catch {
             return failed("\(error.message)\(error.cause.map { " (\($0))" } ?? "")", ExitCode(error))
         }
-        if configuration.origins.isEmpty {
-            log.write(.warning, "no origin is configured, so nothing can be mounted: add [origins.NAME]", [])
+        if let listen = configuration.listen, configuration.authentication == .none {
+            log.write(
+                .warning, "the API over TCP asks nobody who they are: every process of this machine may do everything",
+                [("listen", listen)])
         }
-        if let listen = configuration.listen {
-            log.write(.warning, "the API over TCP asks nobody who they are", [("listen", listen)])
+        if let timeout = ServiceManager.watchdogTimeout, timeout < ManagerReports.leastWatchdog {
+            log.write(
+                .warning, "the service manager's watchdog is too short: a busy machine would have the supervisor ended",
+                [("WatchdogSec", "\(timeout)"), ("least", "\(ManagerReports.leastWatchdog)")])
         }
-        let server = OperatorAPIServer(configuration: configuration, service: supervisor, logger: logger)
-        let code = await serve(server, stop: supervisor.stop)
+        let server = OperatorAPIServer(
+            configuration: configuration, service: supervisor, logger: logger, audit: audit, ring: log.ring)
+        let code = await serve(server, supervisor)
         log.writer.flush(until: .after(.seconds(1)))
         return code
     }
 
-    private func serve(
-        _ server: OperatorAPIServer, stop: @escaping @Sendable () async -> Void
-    ) async -> ExitCode {
+    private func serve(_ server: OperatorAPIServer, _ supervisor: Supervisor) async -> ExitCode {
         let (events, source) = AsyncStream<Event>.makeStream()
         forwardSignals { source.yield(.signal($0)) }
+        let manager = ManagerReports(supervisor: supervisor, server: server)
         let serving = Task { [log] in
             do throws(OperatorAPIError) {
                 try await server.run {
                     log.writer.write("ready")
-                    ServiceManager.notify("READY=1")
+                    await manager.ready()
                 }
                 source.yield(.served(nil))
             } catch {
                 source.yield(.served(error))
             }
         }
+        var current = loaded
         var code = ExitCode.stopped
         waiting: for await event in events {
             switch event {
             case .signal(SIGHUP):
-                log.write(.notice, "SIGHUP: the configuration is read only at the start; restart to change it", [])
+                ServiceManager.notifyReloading()
+                current = await reload(current, supervisor, server)
+                ServiceManager.notify("READY=1")
             case .signal(let number):
                 log.write(.notice, "stopping", [("signal", "\(number)")])
                 break waiting
@@ -76,11 +93,43 @@ final class Daemon: Sendable {
                 break waiting
             }
         }
-        ServiceManager.notify("STOPPING=1")
+        manager.stopping(limit: current.configuration.unmountTimeout)
         await server.stop()
-        await stop()
+        await supervisor.stop()
         await serving.value
         return code
+    }
+
+    /// The configuration in force afterwards. One with a problem changes nothing.
+    private func reload(
+        _ current: LoadedConfiguration, _ supervisor: Supervisor, _ server: OperatorAPIServer
+    ) async -> LoadedConfiguration {
+        let new: LoadedConfiguration
+        do throws(ConfigurationError) {
+            new = try load()
+        } catch {
+            for problem in error.problems { log.write(.error, "\(problem)", []) }
+            log.write(.error, "the configuration stays as it was", [])
+            return current
+        }
+        let reload = ConfigurationReload(from: current, to: new)
+        do throws(OperatorAPIError) {
+            try server.reload(reload.result.configuration)
+        } catch {
+            log.write(.error, error.message, [])
+            log.write(.error, "the configuration stays as it was", [])
+            return current
+        }
+        log.levels.replace(reload.result.configuration)
+        if !reload.applied.isEmpty { await supervisor.reload(reload.result.configuration) }
+        log.write(
+            .notice, "the configuration was read again",
+            [("changed", reload.applied.isEmpty ? "nothing" : reload.applied.joined(separator: " "))])
+        if !reload.postponed.isEmpty {
+            log.write(
+                .warning, "these keys count after a restart", [("keys", reload.postponed.joined(separator: " "))])
+        }
+        return reload.result
     }
 
     private func failed(_ message: String, _ code: ExitCode) -> ExitCode {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import LinuxSystem
+import Supervision
 import SupervisorConfig
 
 @main
@@ -8,14 +9,19 @@ struct Main {
     // Not async: an async main hands the main thread to Dispatch, which keeps a thread with no signal blocked, and that would end the
     // process with the first SIGTERM.
     static func main() {
+        CrashSignals.endAtOnce()
         // First of all, so that every thread made later has the signals blocked.
         guard let signals = try? Signals([SIGTERM, SIGINT, SIGHUP]) else { exit(ExitCode.internalError.rawValue) }
         let arguments = parseArguments()
+        let environment = environmentVariables()
+        let load: Daemon.Load = { () throws(ConfigurationError) in
+            try ConfigurationLoader.load(
+                path: arguments.config, environment: environment,
+                flags: arguments.settings.map { ($0.key, $0.value) })
+        }
         let loaded: LoadedConfiguration
         do throws(ConfigurationError) {
-            loaded = try ConfigurationLoader.load(
-                path: arguments.config, environment: environmentVariables(),
-                flags: arguments.settings.map { ($0.key, $0.value) })
+            loaded = try load()
         } catch {
             say(error.problems.map { "\($0)\n" }.joined(), to: STDERR_FILENO)
             exit(ExitCode.configuration.rawValue)
@@ -30,8 +36,9 @@ struct Main {
         }
         guard let writer = try? LogWriter(fd: STDERR_FILENO) else { exit(ExitCode.internalError.rawValue) }
         let log = StderrLogHandler(
-            label: "supervisor", writer: writer, format: arguments.logFormat, logLevel: arguments.logLevel)
-        let daemon = Daemon(configuration: loaded.configuration, log: log, signals: signals)
+            label: "supervisor", writer: writer, format: arguments.logFormat,
+            levels: LogLevels(loaded.configuration, forced: arguments.logLevel), ring: LogRing())
+        let daemon = Daemon(loaded, log: log, signals: signals, load: load)
         guard let finished = try? EventCounter(semaphore: true) else { exit(ExitCode.internalError.rawValue) }
         let code = Guarded(ExitCode.internalError)
         Task.detached {

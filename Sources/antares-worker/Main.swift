@@ -1,6 +1,7 @@
 import Glibc
 import LinuxSystem
 import MountWorker
+import Probes
 
 /// The server of one mount. Started by the supervisor with the listening control socket at descriptor 3; takes no settings.
 @main
@@ -8,21 +9,27 @@ struct Main {
     static func main() {
         switch CommandLine.arguments.dropFirst() {
         case []:
-            _exit(serve())
+            _exit(serve(Faults()))
         case ["--version"]:
             print("antares-worker \(Worker.version)")
-        default:
+        case let arguments:
+            if arguments.count == 2, arguments.first == "--test-faults", let faults = Faults(arguments.last ?? "") {
+                _exit(serve(faults))
+            }
+            if let code = ProbeMode.run(Array(arguments)) { _exit(code) }
             complain("usage: antares-worker [--version]; the supervisor starts it")
             _exit(2)
         }
     }
 
-    private static func serve() -> Int32 {
+    private static func serve(_ faults: Faults) -> Int32 {
         // Standard error may be a pipe whose reader, the supervisor, has died.
         signal(SIGPIPE, SIG_IGN)
+        let lines = LineSink(inherited: Worker.lineDescriptor)
         Privileges.raiseOpenFileLimit()
         do {
-            return try Worker(listener: OwnedFD(taking: Worker.controlSocket)).run()
+            try Hardening.apply(.worker)
+            return try Worker(listener: OwnedFD(taking: Worker.controlSocket), faults: faults, lines: lines).run()
         } catch {
             complain("antares-worker: \(error)")
             return 1

@@ -1,9 +1,11 @@
 import Dicfuse
 import Glibc
+import LinuxSystem
 
 @main
 struct Main {
     static func main() {
+        CrashSignals.endAtOnce()
         exit(CacheProcess.run(Array(CommandLine.arguments.dropFirst())))
     }
 }

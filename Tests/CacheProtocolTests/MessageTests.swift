@@ -9,7 +9,7 @@ import WireFormat
     @Test func requestsComeBack() throws {
         let requests: [WorkerRequest] = [
             .hello(oldest: 1, newest: 3), .directory(id), .stat(directory: id, index: 9),
-            .open(id, expectedSize: 1 << 33), .cancel(id: .max),
+            .open(id, expectedSize: 1 << 33), .cancel(id: .max), .provide(id),
         ]
         for request in requests {
             var reader = WireReader(request.encode().bytes)
@@ -27,7 +27,7 @@ import WireFormat
         let replies: [(CacheOperation, WorkerReply)] = [
             (.hello, .hello(version: 1)), (.directory, .directory([1, 2])), (.directory, .directoryFile(size: 70_000)),
             (.stat, .stat(mode: 0o100755, size: 5)), (.open, .blob([])), (.open, .blob([0, 1])),
-            (.open, .blobFile(size: 1 << 35)),
+            (.open, .blobFile(size: 1 << 35)), (.provide, .provided), (.provide, .large(size: 1 << 36)),
         ]
         for (operation, reply) in replies {
             var reader = WireReader(reply.encode().bytes)

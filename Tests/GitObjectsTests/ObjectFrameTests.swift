@@ -11,12 +11,13 @@ import Testing
     }
 
     /// Decodes the stream cut into chunks of `step` bytes.
-    static func decode(_ stream: [UInt8], step: Int, treeLimit: UInt64 = 1 << 20) throws -> (
-        seen: [Seen], complete: Bool
-    ) {
-        var decoder = ObjectFrameDecoder(treeLimit: treeLimit, blobLimit: 1 << 20)
+    static func decode(
+        _ stream: [UInt8], step: Int, treeLimit: UInt64 = 1 << 20, passesTrees: Bool = false
+    ) throws -> (seen: [Seen], complete: Bool) {
+        var decoder = ObjectFrameDecoder(treeLimit: treeLimit, blobLimit: 1 << 20, passesTrees: passesTrees)
         var seen: [Seen] = []
         var blob: (ObjectID, length: UInt64, bytes: [UInt8])?
+        var passed: (ObjectID, length: UInt64, bytes: [UInt8], sizes: [UInt64])?
         for start in stride(from: 0, to: stream.count, by: step) {
             let chunk = Array(stream[start..<min(start + step, stream.count)])
             try chunk.withUnsafeBytes { buffer in
@@ -24,6 +25,13 @@ import Testing
                 while let event = try decoder.next(&rest) {
                     switch event {
                     case .tree(let id, let payload, let sizes): seen.append(.tree(id, payload, sizes))
+                    case .treeBegan(let id, let length): passed = (id, length, [], [])
+                    case .treeBytes(let bytes): passed?.bytes += bytes
+                    case .treeSizes(let sizes): passed?.sizes += sizes
+                    case .treeEnded:
+                        let done = try #require(passed)
+                        #expect(done.length == UInt64(done.bytes.count))
+                        seen.append(.tree(done.0, done.bytes, done.sizes))
                     case .blobBegan(let id, let length): blob = (id, length, [])
                     case .blobBytes(let bytes): blob?.bytes += bytes
                     case .blobEnded:
@@ -110,6 +118,14 @@ import Testing
         let counted =
             ObjectFrame.header(.tree, Self.treeID, length: UInt64(Self.tree.count)) + Self.tree + [3, 0, 0, 0]
         #expect(Self.failure(counted) == .entryCount(3))
+    }
+
+    @Test("Trees that pass through are the trees that are collected", arguments: [1, 3, 7, 1000])
+    func passing(_ step: Int) throws {
+        let collected = try Self.decode(Self.stream, step: 4096)
+        let passed = try Self.decode(Self.stream, step: step, passesTrees: true)
+        #expect(passed.seen == collected.seen)
+        #expect(passed.complete)
     }
 
     @Test func staysFailed() {

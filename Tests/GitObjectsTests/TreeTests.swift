@@ -88,4 +88,36 @@ import Testing
         #expect(EntryName.firstDuplicate(in: hidden) == 2)
         #expect(EntryName.firstDuplicate(in: [Self.entry("a"), Self.entry("a")]) == 1)
     }
+
+    @Test("A tree that comes in pieces has the entries it has as a whole", arguments: [1, 2, 19, 30, 64])
+    func pieces(_ step: Int) throws {
+        let payload = TreeWriter.payload(of: [
+            TreeEntry(mode: .regular, id: .emptyBlobSHA1, name: Array("a name".utf8)),
+            TreeEntry(mode: .directory, id: .emptyTreeSHA1, name: Array("b".utf8)),
+            TreeEntry(mode: .executable, id: .emptyBlobSHA1, name: [UInt8](repeating: 0x63, count: 200)),
+        ])
+        var found: [TreeEntry] = []
+        var pending: [UInt8] = []
+        for start in stride(from: 0, to: payload.count, by: step) {
+            pending += payload[start..<min(start + step, payload.count)]
+            let used = try pending.withUnsafeBytes { piece in
+                try TreeParser.forEachWhole(in: piece) { mode, id, name in
+                    found.append(TreeEntry(mode: mode, id: id, name: Array(name)))
+                }
+            }
+            pending.removeFirst(used)
+        }
+        #expect(pending.isEmpty)
+        #expect(try found == TreeParser.entries(of: payload))
+    }
+
+    @Test("A piece that no entry can begin with is malformed, however it goes on")
+    func malformedPieces() {
+        func used(_ bytes: [UInt8]) throws -> Int {
+            try bytes.withUnsafeBytes { try TreeParser.forEachWhole(in: $0) { _, _, _ in } }
+        }
+        #expect(throws: GitObjectError.self) { try used(Array("100644100644".utf8)) }
+        #expect(throws: GitObjectError.self) { try used(Array("100644 ".utf8) + [UInt8](repeating: 0x61, count: 5000)) }
+        #expect(throws: GitObjectError.self) { try used(Array("7 a\0".utf8)) }
+    }
 }

@@ -11,14 +11,14 @@ import Testing
     let service = FakeService()
 
     private func send(
-        _ method: HTTPRequest.Method, _ path: String, _ body: String = "", overTCP: Bool = false, type: String? = nil
+        _ method: HTTPRequest.Method, _ path: String, _ body: String = "", overTCP: Bool = false, type: String? = nil,
+        caller: Caller = Caller(uid: 1000, gid: 100, pid: 5)
     ) async throws -> (status: Int, body: String, headers: HTTPFields) {
         let responder = OperatorResponder(service: service, logger: quietLogger, version: "test")
         var head = HTTPRequest(method: method, scheme: "http", authority: "x", path: path)
         head.headerFields[.contentType] = type
         let request = Request(head: head, body: RequestBody(buffer: ByteBuffer(string: body)))
-        let response = try await responder.respond(
-            to: request, caller: Caller(uid: 1000, gid: 100, pid: 5), overTCP: overTCP)
+        let response = await responder.respond(to: request, caller: caller, overTCP: overTCP)
         let writer = BodyCollector()
         try await response.body.write(writer)
         return (response.status.code, writer.text, response.headers)
@@ -51,7 +51,8 @@ import Testing
             "worker": .object([
                 "pid": .number(42), "restarts": .number(1), "last_restart_cause": .string("signal 9"),
                 "memory_bytes": .number(81920), "waiting": .null, "served": .number(7),
-            ]),
+            ]), "lower": .string("lazy"), "incidents": .array([]), "unmount": .null, "switch": .null,
+            "upper_policy": .null,
         ]
         #expect(try object(answer.body) == expected)
         let asked = MountRequest(
@@ -70,6 +71,43 @@ import Testing
         #expect(try encoded(.quarantined(reason: "r")) == #"[{"Failed":{"reason":"r"}}]"#)
     }
 
+    @Test func metricsAreText() async throws {
+        let answer = try await send(.get, "/antares/metrics")
+        #expect(answer.status == 200)
+        #expect(answer.headers[.contentType] == "text/plain; version=0.0.4; charset=utf-8")
+        #expect(answer.body.hasSuffix("antares_up 1\n"))
+        #expect(try await send(.post, "/metrics").status == 405)
+    }
+
+    @Test func keptEventsAreAStreamWithAnEnd() async throws {
+        service.events.record(.mountReady, job: "j", duration: .microseconds(2500), details: [("commit", "c")])
+        service.events.record(.takeover, cause: "signal 9")
+        let answer = try await send(.get, "/events?follow=false")
+        #expect(answer.status == 200)
+        #expect(answer.headers[.contentType] == "text/event-stream")
+        let blocks = answer.body.split(separator: "\n\n").map { $0.split(separator: "\n").map(String.init) }
+        try #require(blocks.count == 2)
+        #expect(blocks[0][1] == "event: mount_ready")
+        let data = try object(String(blocks[0][2].dropFirst("data: ".count)))
+        #expect(data["kind"] == .string("mount_ready"))
+        #expect(data["job_id"] == .string("j"))
+        #expect(data["duration_ms"] == .number(2.5))
+        #expect(data["details"] == .object(["commit": .string("c")]))
+        #expect(data["mount_id"] == nil)
+        let first = blocks[0][0].dropFirst("id: ".count)
+        let rest = try await send(.get, "/events?follow=false&after=\(first)")
+        #expect(rest.body == answer.body.split(separator: "\n\n").last.map { $0 + "\n\n" })
+        #expect(try await send(.get, "/events?follow=false&after=\(service.events.newest)").body == "")
+        // An id of an earlier supervisor.
+        #expect(try await send(.get, "/events?follow=false&after=5").body.hasPrefix("event: gap\n"))
+    }
+
+    @Test(arguments: ["after=x", "after=-1", "follow=maybe"]) func badQuestionsForEventsAreRefused(_ query: String)
+        async throws
+    {
+        #expect(try await send(.get, "/events?\(query)").status == 400)
+    }
+
     @Test func theSameJobIsTheSameMount() async throws {
         let first = try await send(.post, "/mounts", #"{"path":"/","job_id":"j"}"#)
         let second = try await send(.post, "/mounts", #"{"path":"/","job_id":"j"}"#)
@@ -84,6 +122,10 @@ import Testing
         let id = try #require(await service.mounts().first?.id)
         let ready = try await send(.get, "/mounts/\(id)/ready")
         #expect(ready.body == "{\"mount_id\":\"\(id)\",\"ready\":true,\"state\":\"Ready\"}\n")
+        let reset = try await send(.post, "/mounts/\(id)/reset")
+        #expect(reset.status == 200)
+        #expect(reset.body.contains(#""last_restart_cause":"reset""#))
+        #expect(try await send(.get, "/mounts/\(id)/reset").status == 405)
         let removed = try await send(.delete, "/mounts/by-job/a%2Fb")
         #expect(removed.status == 200)
         #expect(try object(removed.body)["state"] == .string("Unmounted"))
@@ -92,13 +134,47 @@ import Testing
         #expect(try await send(.delete, "/mounts/\(id)").status == 404)
     }
 
+    @Test func prefetch() async throws {
+        let all = try await send(.post, "/cache/prefetch", "{}")
+        #expect(all.status == 202)
+        #expect(all.body == "{\"commit\":\"0123\",\"origin\":\"main\",\"preload\":3,\"sealed\":false}\n")
+        let body = #"{"origin":"o","rev":"v1","path":"/a","depth":2,"contents":true}"#
+        #expect(try await send(.post, "/antares/cache/prefetch", body).status == 202)
+        var wanted = PrefetchRequest()
+        #expect(service.prefetches.first == wanted)
+        (wanted.origin, wanted.revision, wanted.path, wanted.depth, wanted.contents) = ("o", "v1", "/a", 2, true)
+        #expect(service.prefetches.last == wanted)
+        for wrong in ["", "[]", #"{"depth":-1}"#, #"{"contents":"yes"}"#] {
+            #expect(try await send(.post, "/cache/prefetch", wrong).status == 400)
+        }
+        #expect(try await send(.get, "/cache/prefetch").status == 405)
+        #expect(service.prefetches.count == 2)
+    }
+
+    @Test func theCacheIsShownAndMaintained() async throws {
+        let status = try await send(.get, "/cache")
+        #expect(status.status == 200)
+        #expect(status.body == "{\"version\":\"x\"}\n")
+        let verification = try await send(.post, "/cache/verify")
+        #expect(verification.status == 202)
+        #expect(verification.body == "{\"sweep\":7}\n")
+        #expect(try await send(.post, "/cache/gc").status == 202)
+        #expect(try await send(.post, "/cache/gc", "{\"target_bytes\":1000}").status == 202)
+        #expect(service.collections == [nil, 1000])
+        #expect(try await send(.post, "/cache/gc", "{\"target_bytes\":-1}").status == 400)
+        #expect(try await send(.post, "/cache/gc", caller: PeerCredentials.nobody).status == 403)
+        #expect(try await send(.post, "/cache/verify", caller: PeerCredentials.nobody).status == 403)
+        #expect(try await send(.get, "/cache/verify").status == 405)
+        #expect(service.collections.count == 2)
+    }
+
     @Test func health() async throws {
         let healthy = try object(try await send(.get, "/health").body)
         #expect(
             healthy == [
-                "status": .string("healthy"), "mount_count": .number(0), "uptime_secs": .number(5),
+                "status": .string("ok"), "mount_count": .number(0), "uptime_secs": .number(5),
                 "version": .string("test"), "spare_workers": .number(4), "cache_pid": .number(77),
-                "problems": .array([]),
+                "problems": .array([]), "processes": .array([]),
             ])
         service.fail(with: SupervisorError(.internalError, "the cache owner is down"))
         let degraded = try object(try await send(.get, "/antares/health").body)
@@ -135,16 +211,65 @@ import Testing
         #expect(try await send(.post, "/mounts", longest).status == 200)
     }
 
-    @Test func changelistsAreRefused() async throws {
-        for (method, path, body) in [
-            (HTTPRequest.Method.post, "/mounts", #"{"path":"/","cl":"ABC"}"#),
-            (.post, "/mounts/\(MountID.random())/cl", #"{"cl":"ABC"}"#),
-            (.delete, "/mounts/\(MountID.random())/cl", ""),
+    @Test func aChangelistIsAskedForAndShown() async throws {
+        let answer = try await send(
+            .post, "/mounts", #"{"path":"/a","cl":"ABC","cl_path":"/a/b","base":"cl","rev":null}"#)
+        #expect(answer.status == 200)
+        let shown = try object(answer.body)
+        #expect(shown["cl"] == .string("ABC") && shown["cl_path"] == .string("/a/b") && shown["base"] == .string("cl"))
+        #expect(try await send(.post, "/mounts", #"{"path":"/","cl":"D","rev":"v1"}"#).status == 200)
+        #expect(try object(try await send(.post, "/mounts", #"{"path":"/","cl":"E"}"#).body)["base"] == .string("head"))
+        // As in the published API an empty name is none.
+        #expect(try object(try await send(.post, "/mounts", #"{"path":"/","cl":""}"#).body)["cl"] == .null)
+        #expect(
+            service.requests.map(\.changelist) == [
+                ChangelistRequest(name: "ABC", path: "/a/b", base: .own), ChangelistRequest(name: "D"),
+                ChangelistRequest(name: "E"), nil,
+            ])
+        for body in [
+            #"{"path":"/","cl":5}"#, #"{"path":"/","cl_path":"/"}"#, #"{"path":"/","base":"cl"}"#,
+            #"{"path":"/","cl":"A","base":"head"}"#,
         ] {
-            let answer = try await send(method, path, body)
-            #expect(answer.status == 400)
-            #expect(answer.body.contains("INVALID_REQUEST") && answer.body.contains("changelists are not served"))
+            let answer = try await send(.post, "/mounts", body)
+            #expect(answer.status == 400 && answer.body.contains("BAD_PAYLOAD"), "\(body)")
         }
+    }
+
+    @Test func changelistsAreExchanged() async throws {
+        let id = try await service.create(MountRequest(path: "/"), caller: Caller(uid: 1000, gid: 100, pid: 5)).id
+        for (method, path, body, wanted) in [
+            (HTTPRequest.Method.post, "cl", #"{"cl":"A"}"#, SwitchRequest(changelist: ChangelistRequest(name: "A"))),
+            (
+                .post, "cl", #"{"cl":"A","cl_path":"/x","base":"cl","carry":true}"#,
+                SwitchRequest(changelist: ChangelistRequest(name: "A", path: "/x", base: .own), writes: .carry)
+            ),
+            (
+                .post, "cl", #"{"cl":"A","rev":"main","discard":true,"carry":false}"#,
+                SwitchRequest(changelist: ChangelistRequest(name: "A"), revision: "main", writes: .discard)
+            ),
+            (.delete, "cl", "", SwitchRequest(changelist: nil)),
+            (.delete, "cl?carry", "", SwitchRequest(changelist: nil, writes: .carry)),
+            (.delete, "cl?discard=true", "", SwitchRequest(changelist: nil, writes: .discard)),
+            (.delete, "cl", #"{"carry":true}"#, SwitchRequest(changelist: nil, writes: .carry)),
+        ] as [(HTTPRequest.Method, String, String, SwitchRequest)] {
+            let answer = try await send(method, "/mounts/\(id)/\(path)", body)
+            #expect(answer.status == 200, "\(answer.body)")
+            #expect(service.exchanges.last == wanted, "\(path) \(body)")
+            #expect(answer.body.contains(#""state":"done""#))
+        }
+        for (method, path, body) in [
+            (HTTPRequest.Method.post, "cl", "{}"), (.post, "cl", ""), (.post, "cl", #"{"cl":""}"#),
+            (.post, "cl", #"{"cl":5}"#), (.post, "cl", #"{"cl":"A","x":1}"#),
+            (.post, "cl", #"{"cl":"A","base":"rev"}"#),
+            (.post, "cl", #"{"cl":"A","carry":true,"discard":true}"#), (.post, "cl", #"{"cl":"A","carry":"yes"}"#),
+            (.delete, "cl?x=1", ""), (.delete, "cl?carry=maybe", ""), (.delete, "cl?carry&discard", ""),
+            (.delete, "cl", #"{"cl":"A"}"#),
+        ] {
+            #expect(try await send(method, "/mounts/\(id)/\(path)", body).status == 400, "\(path) \(body)")
+        }
+        let count = service.exchanges.count
+        #expect(try await send(.post, "/mounts/\(MountID.random())/cl", #"{"cl":"A"}"#).status == 404)
+        #expect(service.exchanges.count == count)
     }
 
     @Test func theServicesErrorsPassThrough() async throws {
@@ -219,7 +344,7 @@ enum JSON: Hashable, Decodable {
     }
 }
 
-private final class BodyCollector: ResponseBodyWriter {
+final class BodyCollector: ResponseBodyWriter {
     private(set) var text = ""
 
     func write(_ buffer: ByteBuffer) async throws {

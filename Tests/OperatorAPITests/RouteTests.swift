@@ -14,6 +14,11 @@ import Testing
         #expect(Route(path: prefix + "/mounts/abc/ready") == .ready("abc"))
         #expect(Route(path: prefix + "/mounts/abc/cl") == .changelist("abc"))
         #expect(Route(path: prefix + "/mounts/by-job/j") == .job("j"))
+        #expect(Route(path: prefix + "/mounts/abc/reset") == .reset("abc"))
+        #expect(Route(path: prefix + "/workers") == .workers)
+        #expect(Route(path: prefix + "/openapi.json") == .openAPI)
+        #expect(Route(path: prefix + "/mounts/m/diff?limit=1") == .diff("m"))
+        #expect(Route(path: prefix + "/api/fs/select/17?x=1") == .legacy("/api/fs/select/17"))
         #expect(Route(path: prefix + "/mounts/by-job/ready") == .job("ready"))
     }
 
@@ -35,8 +40,10 @@ import Testing
     @Test func everyCodeHasItsStatus() {
         let expected: [SupervisorError.Code: Int] = [
             .invalidRequest: 400, .badPayload: 400, .notFound: 404, .pathNotFound: 404, .revisionNotFound: 404,
-            .conflict: 409, .originUnreachable: 502, .originCorrupt: 502, .timedOut: 504, .mountFailed: 500,
-            .internalError: 500, .shuttingDown: 503,
+            .changelistNotFound: 404, .conflict: 409, .changelistConflict: 409,
+            .originUnreachable: 502, .originCorrupt: 502, .timedOut: 504, .mountFailed: 500,
+            .internalError: 500, .overloaded: 503, .shuttingDown: 503, .forbidden: 403, .unauthorized: 401,
+            .gone: 410,
         ]
         for code in SupervisorError.Code.allCases { #expect(code.status.code == expected[code]) }
     }

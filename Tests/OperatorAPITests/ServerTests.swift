@@ -20,7 +20,9 @@ import Testing
             let made = try await client.request("POST", "/mounts", body: #"{"path":"/","job_id":"j"}"#)
             #expect(made.status == 200)
             #expect(made.headers["content-type"] == "application/json")
-            #expect(server.service.callers == [Caller(uid: getuid(), gid: getgid(), pid: getpid())])
+            let caller = try #require(server.service.callers.first)
+            #expect((caller.uid, caller.gid, caller.pid) == (getuid(), getgid(), getpid()))
+            #expect(caller.role == .operator)
             #expect(try Directory.names(server.directory).count == 1)
             return server.directory
         }
@@ -44,6 +46,41 @@ import Testing
         let error = await #expect(throws: OperatorAPIError.self) { try await server.run() }
         #expect(error?.code == .configuration)
         #expect(access(configuration.socket, F_OK) == -1)
+    }
+
+    @Test func eventsAreFollowedFromWhereTheClientWas() async throws {
+        try await RunningServer.with { server in
+            let events = server.service.events
+            events.record(.cacheStarted)
+            let first = events.newest
+            events.record(.takeover, job: "missed")
+            let client = try RawClient(server.socket)
+            try await client.send(
+                "GET /events HTTP/1.1\r\nHost: x\r\nConnection: close\r\nLast-Event-ID: \(first)\r\n\r\n")
+            // The client is known before its first event is written.
+            while events.subscriberCount == 0 { await Task.yield() }
+            events.record(.mountReady, job: "live")
+            events.finish()
+            let text = try await client.readToEnd()
+            #expect(!text.contains("cache_started"))
+            #expect(text.contains("\"job_id\":\"missed\""))
+            #expect(text.contains("\"job_id\":\"live\""))
+        }
+    }
+
+    @Test func aFollowerThatReadsNothingIsDropped() async throws {
+        try await RunningServer.with(limits: ConnectionLimits(response: .milliseconds(300))) { server in
+            let events = server.service.events
+            let client = try RawClient(server.socket)
+            try await client.send("GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+            while events.subscriberCount == 0 { await Task.yield() }
+            let long = String(repeating: "x", count: 400)
+            while events.subscriberCount > 0 {
+                for _ in 0..<200 { events.record(.spareLost, cause: long) }
+                await Task.yield()
+            }
+            client.close()
+        }
     }
 
     @Test func aHundredAtOnce() async throws {
@@ -146,7 +183,7 @@ import Testing
             let port = try #require(server.tcpPort)
             let made = try await RawClient(port: port).request("POST", "/antares/mounts", body: #"{"path":"/"}"#)
             #expect(made.status == 200)
-            #expect(server.service.callers == [Caller(uid: 65534, gid: 65534, pid: 0)])
+            #expect(server.service.callers == [PeerCredentials.nobody])
             let health = try await RawClient(server.socket).request("GET", "/health")
             #expect(health.status == 200)
         }
@@ -171,7 +208,7 @@ import Testing
         let path = directory + "/dead.sock"
         do { _ = try MessageSocket.listen(path) }
         try SocketFile.claim(path)
-        let socket = try SocketFile(path: path, group: nil)
+        let socket = try SocketFile(path: path, group: nil, mode: 0o600)
         do {
             let bound = try MessageSocket.listen(socket.bindPath)
             try socket.publish()

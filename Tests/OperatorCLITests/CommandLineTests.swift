@@ -13,6 +13,10 @@ import Testing
             hoisted("--socket=/s --timeout 5 run --path / -- x --json")
                 == "run --socket=/s --timeout 5 --path / -- x --json")
         #expect(hoisted("list --json") == "list --json")
+        #expect(hoisted("--url https://a --ca c --token-file t list") == "list --url https://a --ca c --token-file t")
+        #expect(hoisted("--socket /s cache verify") == "cache verify --socket /s")
+        #expect(hoisted("--json cache prefetch v1 --wait") == "cache prefetch --json v1 --wait")
+        #expect(hoisted("--json cache --help") == "cache --json --help")
         #expect(hoisted("--help") == "--help")
         #expect(hoisted("--json") == "--json")
         #expect(hoisted("--socket") == "--socket")
@@ -30,7 +34,7 @@ import Testing
         expected.labels = ["k": "v", "e": "a=b"]
         #expect(command.options.request(job: command.job) == expected)
         #expect([command.uid, command.gid] == [1000, 100])
-        #expect(command.global.socketPath == "/s")
+        #expect(command.global.address == .socket("/s"))
         #expect(command.global.timeout == 7)
     }
 

@@ -164,6 +164,10 @@ import Testing
             #expect(all.output.contains("4242    3         80.0 KiB  0"))
             let json = try await antares(fake, ["status", "--json"])
             #expect(json.output.hasPrefix(#"{"health":{"cache_pid":99,"#) && json.output.contains(#"},"mounts":[{"#))
+            #expect(try await antares(fake, ["reset", "a/b c"]).status == .code(0))
+            #expect(
+                try await antares(fake, ["--json", "reset", "\(id)"]).output.contains(#""last_restart_cause":"reset""#))
+            #expect(try await antares(fake, ["reset", "nobody"]).status == .code(5))
             #expect(try await antares(fake, ["umount", "a/b c"]).status == .code(0))
             #expect(fake.removed == [id])
             let gone = try await antares(fake, ["umount", "\(id)"])

@@ -46,13 +46,45 @@ import Testing
             let result = try await supervisor(
                 ["--set", "supervisor.socket=\(fake.socket)", "--log-format", "json"], directory: fake.directory)
             #expect(result.status == .code(4))
-            let line = try JSONDecoder().decode([String: String].self, from: Data(result.errors.utf8))
+            // What else is wrong with the machine is told too.
+            let lines = try result.errors.split(separator: "\n").map {
+                try JSONDecoder().decode([String: String].self, from: Data($0.utf8))
+            }
+            let owner = "socket: \(fake.socket) is in use by process \(getpid()) ("
+            let line = try #require(lines.first { $0["message"]?.hasPrefix(owner) == true }, "\(result.errors)")
             #expect(line["level"] == "critical")
-            #expect(line["message"]?.hasPrefix("\(fake.socket) is in use by process \(getpid()) (") == true)
             #expect(line["time"]?.utf8.count == "2026-01-31T12:00:00.000Z".utf8.count)
             let again = try await Program.run("antares", ["--socket", fake.socket, "list"], directory: fake.directory)
             #expect(again.status == .code(0))
         }
+    }
+
+    @Test func completionsAreForEachShell() async throws {
+        let directory = try temporaryDirectory()
+        defer { removeDirectory(directory) }
+        for (shell, sign) in [("bash", "complete "), ("zsh", "#compdef antares"), ("fish", "complete -c 'antares'")] {
+            let result = try await Program.run("antares", ["completions", shell], directory: directory)
+            #expect(result.status == .code(0))
+            #expect(result.output.contains(sign), "\(shell)")
+            #expect(result.output.contains("umount"))
+        }
+        #expect(try await Program.run("antares", ["completions", "tcsh"], directory: directory).status == .code(2))
+    }
+
+    @Test func aBugReportIsPutTogetherInTMPDIR() async throws {
+        let directory = try temporaryDirectory()
+        defer { removeDirectory(directory) }
+        func report(_ parent: String) async throws -> Program.Result {
+            try await Program.run(
+                "antares", ["--socket", directory + "/none", "bugreport", directory + "/report.tar.gz"],
+                environment: ["TMPDIR=\(parent)"], directory: directory)
+        }
+        let failed = try await report(directory + "/missing")
+        #expect(failed.status == .code(1) && failed.errors.contains(directory + "/missing"), "\(failed.errors)")
+        let made = try await report(directory)
+        #expect(made.status == .code(0), "\(made.errors)")
+        #expect(access(directory + "/report.tar.gz", F_OK) == 0)
+        #expect(try !Directory.names(directory).contains { String(decoding: $0, as: UTF8.self).hasPrefix("antares-") })
     }
 
     @Test func serveIsTheSupervisor() async throws {

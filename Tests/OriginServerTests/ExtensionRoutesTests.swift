@@ -14,7 +14,7 @@ import Testing
             let response = try await client.get("/antares/v1/capabilities")
             #expect(
                 String(buffer: response.body)
-                    == #"{"version":1,"algorithm":"sha1","extensions":["commit","trees","tree-stream","blobs","range"]}"#
+                    == #"{"version":1,"algorithm":"sha1","extensions":["commit","trees","tree-stream","blobs","range","changelists"]}"#
             )
             for path in ["/", "/nope", "/api/v1/tree", "/api/v1/file/blob/x", "/antares/v1/capabilities"] {
                 let headers = try await client.get(path).headers

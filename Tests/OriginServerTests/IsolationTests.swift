@@ -13,6 +13,10 @@ import Testing
 
     @Test func configurationAndHooksRunNothing() async throws {
         let repository = try TestRepository.furnished()
+        try repository.git(["mv", "README", "READ.ME"])
+        try repository.write("READ.ME", "hello again\nand again\n")
+        try repository.git(["update-ref", "refs/cl/TRAP", try repository.commit("renamed").hex])
+        try repository.git(["reset", "-q", "--hard", "HEAD~1"])
         let marker = repository.path + ".ran"
         defer { try? FileManager.default.removeItem(atPath: marker) }
         let trap = repository.path + "/.git/trap"
@@ -56,6 +60,8 @@ import Testing
             _ = try await client.get("/api/v1/latest-commit?path=/src")
             let tree = try #require(try await client.object("/antares/v1/commits/HEAD")["tree"] as? String)
             _ = try? await client.get("/antares/v1/trees/\(tree)?recursive=1")
+            // Contents are compared, and the configuration names programs for that.
+            #expect(try await client.get("/api/v1/cl/TRAP/files-list").status == .ok)
         }
         let ran = (try? String(contentsOfFile: marker, encoding: .utf8)) ?? ""
         #expect(ran.isEmpty)

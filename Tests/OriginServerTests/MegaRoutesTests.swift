@@ -224,7 +224,7 @@ import Testing
     @Test func otherPathsAndMethods() async throws {
         try await serving(TestRepository.furnished()) { (client) async throws in
             #expect(try await client.get("/").status == .ok)
-            for path in ["/nope", "//api/v1/tree", "/api/v1/", "/api/v1/cl/ABCD1234/files-list", "/lfs"] {
+            for path in ["/nope", "//api/v1/tree", "/api/v1/", "/api/v1/cl/ABCD1234/detail", "/lfs"] {
                 let response = try await client.get(path)
                 #expect(response.status == .notFound)
                 #expect(String(buffer: response.body) == "Operation not supported")

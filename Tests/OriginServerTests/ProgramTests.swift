@@ -89,6 +89,8 @@ import Testing
                 (["--repo", "/", "--listen", "127.0.0.1:0"], 2, "not a git repository"),
                 (["--repo", repository.path, "--listen", "127.0.0.1:0", "--git", "/nonexistent"], 2, "--git"),
                 (["--repo", repository.path, "--listen", "nowhere"], 2, "listen"),
+                (["--repo", repository.path, "--listen", "127.0.0.1:0", "--cl", "X=main"], 2, "NAME=BASE..TIP"),
+                (["--repo", repository.path, "--listen", "127.0.0.1:0", "--cl", "X=nowhere..main"], 2, "changelist X"),
                 (["--listen", "127.0.0.1:0"], 2, "--repo"),
                 (["--repo", "x", "--listen", "127.0.0.1:0", "--bogus"], 2, "bogus"), (["--help"], 0, ""),
             ] as [([String], Int32, String)] {

@@ -3,6 +3,12 @@ import Testing
 
 @testable import Supervision
 
+extension MountMachine.Event {
+    static func workerEnded(_ status: LinuxSystem.ExitStatus, usefully: Bool) -> MountMachine.Event {
+        .workerEnded(WorkerEnd(status: status, answered: usefully))
+    }
+}
+
 @Suite struct MountMachineTests {
     typealias Action = MountMachine.Action
 
@@ -33,6 +39,16 @@ import Testing
 
     static let error = SupervisorError(.pathNotFound, "no such path")
     static let making: [MountMachine.Phase] = [.pinning, .connecting, .starting, .stacking]
+
+    @Test func anAdoptedMountWithoutAWorkerGetsOneAtOnce() {
+        var served = Scenario()
+        #expect(served.send(.adopted(restarts: 3, worker: .serving)) == [.publish(.ready)])
+        #expect(served.machine.restarts == 3)
+        var unserved = Scenario()
+        #expect(unserved.send(.adopted(restarts: 3, worker: .starting)) == [.publish(.ready), .startWorker])
+        #expect(unserved.send(.cacheRestarted) == [])
+        #expect(unserved.send(.workerServing).contains(.reconnectCache))
+    }
 
     @Test func makesAMountStepByStep() {
         var scenario = Scenario()
@@ -104,11 +120,11 @@ import Testing
         #expect(scenario.send(.workerServing) == [.buildStack])
     }
 
-    @Test func deathsInARowAreReplacedMoreAndMoreSlowly() {
+    @Test func uselessDeathsInARowAreReplacedMoreAndMoreSlowly() {
         var scenario = Scenario.at(.ready)
         var delays: [Action] = []
         for _ in 0..<4 {
-            delays += scenario.send(.workerEnded(.code(1), usefully: true))
+            delays += scenario.send(.workerEnded(.code(1), usefully: false))
             scenario.send(.restartDue)
             scenario.send(.workerServing)
         }
@@ -122,11 +138,86 @@ import Testing
     @Test func aHealthyMinuteForgivesEarlierDeaths() {
         var scenario = Scenario.at(.ready)
         for _ in 0..<3 {
-            scenario.send(.workerEnded(.code(1), usefully: true))
+            scenario.send(.workerEnded(.code(1), usefully: false))
             scenario.send(.restartDue)
             scenario.send(.workerServing)
         }
-        #expect(scenario.send(.workerEnded(.code(1), usefully: true), after: .seconds(61)) == [.startWorker])
+        #expect(scenario.send(.workerEnded(.code(1), usefully: false), after: .seconds(61)) == [.startWorker])
+    }
+
+    private static func quarantined() -> Scenario {
+        var scenario = Scenario.at(.ready)
+        for _ in 0...CrashLoopDetector.limit {
+            scenario.send(.workerEnded(.signal(11), usefully: false))
+            scenario.send(.restartDue)
+            scenario.send(.workerServing)
+        }
+        return scenario
+    }
+
+    @Test func aQuarantinedMountIsBroughtBack() {
+        var scenario = Self.quarantined()
+        #expect(scenario.send(.resetRequested) == [.exhume, .startWorker, .publish(.ready)])
+        #expect(scenario.send(.workerServing) == [.answerReset(nil)])
+        #expect(scenario.machine.state == .ready)
+    }
+
+    @Test func aResetThatBringsNoWorkerIsAnError() {
+        var scenario = Self.quarantined()
+        scenario.send(.resetRequested)
+        var last: [Action] = []
+        for _ in 0...CrashLoopDetector.limit {
+            last = scenario.send(.workerFailed("no program"))
+            scenario.send(.restartDue)
+        }
+        #expect(last.first == .entomb)
+        guard case .answerReset(.some) = last.last else {
+            Issue.record("actions are \(last)")
+            return
+        }
+    }
+
+    @Test func aHealthyMountGetsANewWorkerByAReset() {
+        var scenario = Scenario.at(.ready)
+        #expect(scenario.send(.resetRequested) == [.killWorker])
+        #expect(scenario.send(.workerEnded(.signal(9), usefully: false)) == [.startWorker])
+        #expect(scenario.send(.workerServing) == [.answerReset(nil)])
+    }
+
+    @Test(arguments: making) func aMountThatIsBeingMadeCannotBeReset(phase: MountMachine.Phase) {
+        var scenario = Scenario.at(phase)
+        guard case .answerReset(.some(let error)) = scenario.send(.resetRequested).first else {
+            Issue.record("it was accepted")
+            return
+        }
+        #expect(error.code == .conflict)
+    }
+
+    @Test func anUnmountAnswersThoseWhoWaitForAReset() {
+        var scenario = Scenario.at(.ready)
+        scenario.send(.resetRequested)
+        let actions = scenario.send(.unmountRequested(UnmountOptions()))
+        #expect(actions.suffix(2) == [.publish(.unmounting), .unmount(.plain)])
+        guard case .answerReset(.some) = actions.first else {
+            Issue.record("actions are \(actions)")
+            return
+        }
+    }
+
+    @Test func aWorkerIsReplacedOnPurpose() {
+        var scenario = Scenario.at(.ready)
+        #expect(scenario.send(.replaceWorker(.upgrade)) == [.killWorker])
+        #expect(scenario.machine.isServed)
+        #expect(scenario.send(.workerEnded(.signal(9), usefully: true)) == [.startWorker])
+        #expect(scenario.machine.lastRestartCause == "upgrade")
+        #expect(scenario.send(.replaceWorker(.upgrade)) == [], "not while none serves")
+    }
+
+    @Test func aFailedUnmountBringsTheWorkerBackThatEndedMeanwhile() {
+        var scenario = Scenario.at(.ready)
+        scenario.send(.unmountRequested(UnmountOptions()))
+        scenario.send(.workerEnded(.code(0), usefully: true))
+        #expect(scenario.send(.unmountFailed(Self.error)).last == .startWorker)
     }
 
     @Test func aCrashLoopIsQuarantinedAndCanBeUnmounted() {
@@ -137,13 +228,13 @@ import Testing
             scenario.send(.restartDue)
             scenario.send(.workerServing)
         }
-        #expect(last.first == .abortConnection)
+        #expect(last.first == .entomb, "its connection stays")
         guard case .quarantined = scenario.machine.state else {
             Issue.record("state is \(scenario.machine.state)")
             return
         }
         #expect(scenario.machine.state.name == "Failed")
-        #expect(scenario.send(.unmountRequested) == [.publish(.unmounting), .unmount(.plain)])
+        #expect(scenario.send(.unmountRequested(UnmountOptions())) == [.publish(.unmounting), .unmount(.plain)])
     }
 
     @Test func deathsSpreadOutAreNoCrashLoop() {
@@ -170,7 +261,7 @@ import Testing
 
     @Test func unmountsPlainly() {
         var scenario = Scenario.at(.ready)
-        #expect(scenario.send(.unmountRequested) == [.publish(.unmounting), .unmount(.plain)])
+        #expect(scenario.send(.unmountRequested(UnmountOptions())) == [.publish(.unmounting), .unmount(.plain)])
         #expect(scenario.send(.workerEnded(.code(0), usefully: true)) == [])
         #expect(scenario.send(.unmounted) == [.endWorkerAndCleanUp])
         #expect(scenario.send(.cleaned) == [.publish(.unmounted), .answerGone(nil)])
@@ -179,43 +270,43 @@ import Testing
 
     @Test func unmountsByForceWhatStaysBusy() {
         var scenario = Scenario.at(.ready)
-        scenario.send(.unmountRequested)
+        scenario.send(.unmountRequested(UnmountOptions()))
         #expect(scenario.send(.stillBusy) == [.unmount(.forced)])
         #expect(scenario.send(.unmounted) == [.endWorkerAndCleanUp])
     }
 
     @Test func aFailedUnmountIsAnErrorAndCanBeRepeated() {
         var scenario = Scenario.at(.ready)
-        scenario.send(.unmountRequested)
+        scenario.send(.unmountRequested(UnmountOptions()))
         #expect(scenario.send(.unmountFailed(Self.error)) == [.publish(.ready), .answerGone(Self.error)])
-        #expect(scenario.send(.unmountRequested) == [.publish(.unmounting), .unmount(.plain)])
+        #expect(scenario.send(.unmountRequested(UnmountOptions())) == [.publish(.unmounting), .unmount(.plain)])
     }
 
     @Test func anUnmountFreesTheStackingThread() {
         var scenario = Scenario.at(.stacking)
-        #expect(scenario.send(.unmountRequested) == [.abortConnection])
-        #expect(scenario.send(.unmountRequested) == [])
+        #expect(scenario.send(.unmountRequested(UnmountOptions())) == [.abortConnection])
+        #expect(scenario.send(.unmountRequested(UnmountOptions())) == [])
         #expect(scenario.send(.failed(Self.error)).last == .endWorkerAndCleanUp)
         #expect(scenario.send(.cleaned).last == .answerGone(nil))
     }
 
     @Test func anUnmountThatComesTooLateForTheStackingThreadFollowsIt() {
         var scenario = Scenario.at(.stacking)
-        scenario.send(.unmountRequested)
+        scenario.send(.unmountRequested(UnmountOptions()))
         #expect(scenario.send(.stacked).suffix(2) == [.publish(.unmounting), .unmount(.plain)])
     }
 
     @Test(arguments: [MountMachine.Phase.pinning, .starting])
     func anUnmountWaitsForNoOtherProcess(phase: MountMachine.Phase) {
         var scenario = Scenario.at(phase)
-        #expect(scenario.send(.unmountRequested).last == .endWorkerAndCleanUp)
+        #expect(scenario.send(.unmountRequested(UnmountOptions())).last == .endWorkerAndCleanUp)
         #expect(scenario.send(.pinned) == [])
         #expect(scenario.send(.cleaned).last == .answerGone(nil))
     }
 
     @Test func anUnmountBeforeThereIsAMountEndsTheMaking() {
         var scenario = Scenario.at(.connecting)
-        scenario.send(.unmountRequested)
+        scenario.send(.unmountRequested(UnmountOptions()))
         #expect(scenario.send(.connected).last == .endWorkerAndCleanUp)
         #expect(scenario.send(.cleaned).last == .answerGone(nil))
     }
@@ -239,5 +330,50 @@ import Testing
         #expect(scenario.send(.cacheRestarted) == [.reconnectCache])
         scenario.send(.workerEnded(.signal(9), usefully: true))
         #expect(scenario.send(.cacheRestarted) == [])
+    }
+
+    // MARK: Succession
+
+    @Test func aViewYieldsAndIsRetired() {
+        var scenario = Scenario.at(.ready)
+        #expect(scenario.send(.yield) == [.publish(.quiescing)])
+        #expect(scenario.send(.superseded) == [])
+        #expect(scenario.machine.phase == .retired)
+        // Its worker is replaced for those who have it open.
+        #expect(scenario.send(.workerEnded(.signal(9), usefully: true)).contains(.startWorker))
+        #expect(scenario.send(.released) == [.endWorkerAndCleanUp])
+        #expect(scenario.send(.cleaned) == [.publish(.unmounted), .answerGone(nil)])
+    }
+
+    @Test func aRetiredViewEndsAtOnce() {
+        var scenario = Scenario.at(.ready)
+        scenario.send(.yield)
+        scenario.send(.superseded)
+        #expect(scenario.send(.unmountRequested(UnmountOptions())) == [.abortConnection, .endWorkerAndCleanUp])
+    }
+
+    @Test func aViewThatKeepsItsPlaceIsAsItWas() {
+        var scenario = Scenario.at(.ready)
+        scenario.send(.yield)
+        #expect(scenario.send(.stayed) == [.publish(.ready)])
+        #expect(scenario.send(.superseded) == [] && scenario.send(.released) == [])
+        #expect(scenario.machine.phase == .ready)
+    }
+
+    @Test func anUnmountWaitsForTheExchange() {
+        var stays = Scenario.at(.ready)
+        stays.send(.yield)
+        #expect(stays.send(.unmountRequested(UnmountOptions(force: true))) == [])
+        #expect(stays.send(.stayed) == [.publish(.ready), .publish(.unmounting), .unmount(.forced)])
+        var goes = Scenario.at(.ready)
+        goes.send(.yield)
+        goes.send(.unmountRequested(UnmountOptions()))
+        #expect(goes.send(.superseded) == [.answerGone(MountMachine.succeeded)])
+    }
+
+    @Test(arguments: making) func onlyAReadyViewYields(phase: MountMachine.Phase) {
+        var scenario = Scenario.at(phase)
+        #expect(scenario.send(.yield) == [])
+        #expect(scenario.machine.phase == phase)
     }
 }

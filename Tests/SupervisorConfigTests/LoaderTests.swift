@@ -25,6 +25,9 @@ import Testing
             [supervisor]
             socket = "/s/a.sock"
             listen = "127.0.0.1:2726"
+            token_file = "/s/tokens"
+            operator_groups = ["ops"]
+            hardening = false
             socket_group = "ci"
             state_dir = "/s/state"
             run_dir = "/s/run"
@@ -44,12 +47,20 @@ import Testing
             limit = "20GiB"
             high_watermark = 90
             low_watermark = 50
+            seal = false
             head_freshness = 2
+            inode_limit = 1000000
+            full_disk_memory = "64MiB"
+            sweep_rate = "1MiB"
+            sweep_interval = "1d"
             [origins.main]
             url = "https://mega.example"
             mirrors = ["https://a.example/x", "http://b.example:81"]
             token_file = "/etc/token"
             ca_file = "/etc/ca.pem"
+            client_cert = "/etc/client.pem"
+            client_key = "/etc/client.key"
+            proxy = "http://proxy.example:3128"
             lfs = "https://lfs.example"
             default = true
             [origins.second-1]
@@ -58,6 +69,8 @@ import Testing
         let c = try ConfigurationLoader.load(text: text, name: "s.toml").configuration
         #expect(c.socket == "/s/a.sock")
         #expect(c.listen == "127.0.0.1:2726")
+        #expect(c.tokenFile == "/s/tokens" && c.authentication == .token)
+        #expect(c.operatorGroups == ["ops"] && !c.hardening)
         #expect(c.socketGroup == "ci")
         #expect([c.stateDirectory, c.runDirectory, c.mountRoot] == ["/s/state", "/s/run", "/s/mnt"])
         #expect(c.mountpointRoots == ["/builds", "/srv/ci"])
@@ -71,11 +84,19 @@ import Testing
         #expect([c.cacheDirectory, c.cacheUser] == ["/s/cache", "nobody"])
         #expect(c.cacheLimit == 20 << 30)
         #expect([c.highWatermark, c.lowWatermark] == [90, 50])
+        #expect(!c.seal)
         #expect(c.headFreshness == .seconds(2))
+        #expect(c.inodeLimit == 1_000_000)
+        #expect([c.fullDiskMemory, c.sweepRate] == [64 << 20, 1 << 20])
+        #expect(c.sweepInterval == .seconds(86400))
         #expect(c.origins.map(\.name) == ["main", "second-1"])
         let main = try #require(c.origins.first)
         #expect(main.url == "https://mega.example")
         #expect(main.mirrors == ["https://a.example/x", "http://b.example:81"])
+        #expect(
+            [main.clientCert, main.clientKey, main.proxy] == [
+                "/etc/client.pem", "/etc/client.key", "http://proxy.example:3128",
+            ])
         #expect([main.tokenFile, main.caFile, main.lfs] == ["/etc/token", "/etc/ca.pem", "https://lfs.example"])
         #expect(c.defaultOrigin == main)
     }

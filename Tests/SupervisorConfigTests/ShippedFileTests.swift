@@ -26,6 +26,6 @@ import Testing
             .map { $0.dropFirst(2) }.joined(separator: "\n")
         let loaded = try ConfigurationLoader.load(text: example, name: "example")
         #expect(loaded.configuration.origins == [OriginConfiguration(name: "main", url: "http://127.0.0.1:8000")])
-        #expect(loaded.sources.keys.filter { $0.hasPrefix("origins.main.") }.count == 6)
+        #expect(loaded.sources.keys.filter { $0.hasPrefix("origins.main.") }.count == 9)
     }
 }

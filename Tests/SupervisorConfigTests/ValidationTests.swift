@@ -14,14 +14,27 @@ import Testing
         ("supervisor.listen", "127.0.0.1:70000", "is not HOST:PORT"),
         ("supervisor.listen", "0.0.0.0:2726", "is not a loopback address"),
         ("supervisor.listen", "[fe80::1]:1", "is not a loopback address"),
+        ("supervisor.listen", "farm.example:1", "set token_file, tls_certificate, tls_key; or serve"),
+        ("supervisor.tls_key", "/k", "is of no use without tls_certificate"),
+        ("supervisor.tls_certificate", "/c", "is of no use without tls_key"),
         ("supervisor.unmount_timeout", "0s", "is not between 100ms and 60s"),
         ("supervisor.request_timeout", "2h", "is not between"),
+        ("supervisor.on_stop", "leave", "is not \"unmount\" or \"keep\""),
         ("supervisor.spare_workers", "-1", "is not between 0 and 256"),
         ("supervisor.minimum_rate", "0", "at least 1 byte"),
         ("supervisor.worker_user", "", "must not be empty"),
+        ("supervisor.upper_storage", "disk", "is not one of \"directory\", \"tmpfs\", \"image\""),
+        ("supervisor.upper_limit", "1MiB", "is not between 16MiB and 16TiB"),
+        ("supervisor.upper_inode_limit", "-1", "is negative"),
         ("cache.limit", "1MiB", "is too little"),
         ("cache.high_watermark", "101", "is not between 1 and 100"),
         ("cache.low_watermark", "95", "must be below high_watermark, which is 95"),
+        ("cache.inode_limit", "-1", "is negative"),
+        ("cache.full_disk_memory", "2TiB", "1TiB is the most"),
+        ("cache.sweep_rate", "1025GiB", "1TiB is the most"),
+        ("cache.sweep_rate", "fast", "is no size"),
+        ("cache.sweep_interval", "10s", "is not between"),
+        ("cache.sweep_interval", "soon", "is no duration"),
         ("origins.Main.url", "http://a", "1 to 64 characters"),
         ("origins.a.url", "ftp://a", "must begin with http://"),
         ("origins.a.url", "http://", "names no host"),
@@ -41,10 +54,74 @@ import Testing
         #expect(error?.problems.first?.key.hasPrefix(subject) == true)
     }
 
+    @Test(arguments: [
+        ("tmpfs", "", "delete", "supervisor.upper_limit"), ("image", "1MiB", "delete", "supervisor.upper_limit"),
+        ("image", "17TiB", "keep", "supervisor.upper_limit"), ("tmpfs", "1GiB", "keep", "supervisor.upper_policy"),
+        ("tmpfs", "1GiB", "delete", nil), ("image", "1GiB", "keep", nil), ("directory", "1GiB", "keep", nil),
+        ("directory", "", "delete", nil), ("directory", "17TiB", "delete", "supervisor.upper_limit"),
+    ])
+    func uppersHaveALimitThatTheirStorageCanHold(
+        storage: String, limit: String, policy: String, problem: String?
+    ) throws {
+        var flags = [("supervisor.upper_storage", storage), ("supervisor.upper_policy", policy)]
+        if !limit.isEmpty { flags.append(("supervisor.upper_limit", limit)) }
+        var found: [String] = []
+        do {
+            _ = try ConfigurationLoader.load(text: "", name: "s", flags: flags)
+        } catch {
+            found = error.problems.map(\.key)
+        }
+        #expect(found == (problem.map { [$0] } ?? []))
+    }
+
     @Test(arguments: ["127.0.0.1:0", "127.9.9.9:65535", "[::1]:2726", "localhost:1"])
     func loopbackMayListen(address: String) throws {
-        let flags = [(key: "supervisor.listen", value: address)]
+        let flags = [(key: "supervisor.listen", value: address), (key: "supervisor.auth", value: "none")]
         #expect(try ConfigurationLoader.load(text: "", name: "s", flags: flags).configuration.listen == address)
+    }
+
+    @Test func tcpWithoutATokenMustBeSaid() throws {
+        var flags = [(key: "supervisor.listen", value: "127.0.0.1:1")]
+        let error = #expect(throws: ConfigurationError.self) {
+            try ConfigurationLoader.load(text: "", name: "s", flags: flags)
+        }
+        #expect(error?.description.contains("needs token_file") == true)
+        flags.append((key: "supervisor.token_file", value: "/etc/antares/tokens"))
+        _ = try ConfigurationLoader.load(text: "", name: "s", flags: flags)
+    }
+
+    /// Every way to leave something out, and the only one to leave nothing out.
+    @Test func otherMachinesNeedATokenAndTLS() throws {
+        let all = [("auth", "token"), ("token_file", "/t"), ("tls_certificate", "/c"), ("tls_key", "/k")]
+        for choice in 0..<16 {
+            var flags = [(key: "supervisor.listen", value: "0.0.0.0:2726")]
+            var missing: [String] = []
+            for (index, (key, value)) in all.enumerated() {
+                if choice & 1 << index != 0 {
+                    flags.append((key: "supervisor.\(key)", value: value))
+                } else if key == "auth" {
+                    flags.append((key: "supervisor.auth", value: "none"))
+                    missing.append("auth = \"token\"")
+                } else {
+                    missing.append(key)
+                }
+            }
+            let error: ConfigurationError?
+            do {
+                _ = try ConfigurationLoader.load(text: "", name: "s", flags: flags)
+                error = nil
+            } catch let thrown {
+                error = thrown
+            }
+            if missing.isEmpty {
+                #expect(error == nil)
+            } else {
+                let list = "set \(missing.joined(separator: ", "));"
+                #expect(
+                    error?.problems.contains { $0.message.contains(list) } == true,
+                    "\(choice): \(String(describing: error))")
+            }
+        }
     }
 
     @Test func theSocketPathFitsItsAddress() throws {

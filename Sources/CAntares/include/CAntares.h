@@ -6,8 +6,12 @@
 #pragma once
 #include "antares_atomic.h"
 #include "antares_file.h"
+#include "antares_harden.h"
+#include "antares_identity.h"
+#include "antares_loop.h"
 #include "antares_mount.h"
 #include "antares_poll.h"
 #include "antares_process.h"
+#include "antares_quota.h"
 #include "antares_socket.h"
 #include "antares_spawn.h"

@@ -11,6 +11,7 @@ int ant_pidfd_getfd(int pidfd, int fd);
 /// still runs, -1 on error (ECHILD: not a child of this process).
 int ant_reap(int pidfd, int *code, int *killed_by);
 int ant_set_thread_name(const char *name);
+pid_t ant_thread_id(void);
 /// The GNU strerror_r(3), which always answers a text.
 const char *ant_strerror(int error, char *buffer, size_t size);
 int ant_mlock(const void *address, size_t length);

@@ -24,8 +24,9 @@ struct ant_spawn_request {
 	/// Limits in bytes or counts; 0 keeps the caller's.
 	uint64_t memlock_limit;
 	uint64_t nofile_limit;
-	/// For OOM policy, written to the child's oom_score_adj; 0 keeps the caller's.
+	/// Written to the child's oom_score_adj, unless keep_oom_score.
 	int oom_score_adjust;
+	int keep_oom_score;
 };
 
 /// Starts a program without copying the caller's address space: clone(2) with CLONE_VM|CLONE_VFORK|CLONE_PIDFD, then execve(2).

@@ -20,13 +20,22 @@ public struct PinnedSnapshot: Hashable, Sendable {
     /// The directory that is the mount's root, for `WorkerRequest.directory`.
     public var root: ObjectID
     public var assurance: Assurance
+    /// Whether there is a sealed image of it now, for `ControlRequest.sealed`.
+    public var isSealed: Bool
+    /// What a changelist did to the commit's tree, if one was applied.
+    public var change: PinnedChange?
 
-    public init(origin: String, commit: ObjectID, commitTime: Int64, root: ObjectID, assurance: Assurance) {
+    public init(
+        origin: String, commit: ObjectID, commitTime: Int64, root: ObjectID, assurance: Assurance,
+        isSealed: Bool = false, change: PinnedChange? = nil
+    ) {
         self.origin = origin
         self.commit = commit
         self.commitTime = commitTime
         self.root = root
         self.assurance = assurance
+        self.isSealed = isSealed
+        self.change = change
     }
 
     func encode(into writer: inout WireWriter) {
@@ -35,6 +44,7 @@ public struct PinnedSnapshot: Hashable, Sendable {
         writer.put(commitTime)
         writer.put(root)
         writer.put(assurance.rawValue)
+        writer.put(UInt8(isSealed ? 1 : 0))
     }
 
     init(from reader: inout WireReader) throws(WireError) {
@@ -43,5 +53,7 @@ public struct PinnedSnapshot: Hashable, Sendable {
         commitTime = try reader.int64()
         root = try reader.objectID()
         assurance = Assurance(rawValue: try reader.uint8())
+        isSealed = try reader.uint8() == 1
+        change = nil
     }
 }

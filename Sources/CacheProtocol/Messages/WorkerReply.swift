@@ -12,11 +12,18 @@ public enum WorkerReply: Hashable, Sendable {
     case blob([UInt8])
     /// A read-only descriptor of the object file comes with the message; the file has exactly `size` bytes.
     case blobFile(size: UInt64)
+    /// The blob is in the data layer and in the inbox, where it stays for some seconds at least.
+    case provided
+    /// The blob is not in the store yet and too large for somebody to wait for the whole of it: it has to be read with `open`.
+    case large(size: UInt64)
 
     /// Bytes of a packed directory that travel inside the message.
     public static let inlineDirectoryLimit = 60 * 1024
     /// Bytes of a blob that travel inside the message; up to here that is cheaper than a descriptor.
     public static let inlineBlobLimit = 32 * 1024
+
+    /// An object of more bytes that is not in the store is read piece by piece: its lookup would wait for the whole of it.
+    public static let largeObject: UInt64 = 32 << 20
 
     public var carriesDescriptor: Bool {
         switch self {
@@ -28,6 +35,11 @@ public enum WorkerReply: Hashable, Sendable {
     private enum Form: UInt8 {
         case inline = 0
         case descriptor = 1
+    }
+
+    private enum Provision: UInt8 {
+        case provided = 0
+        case large = 1
     }
 
     public func encode() -> WireWriter {
@@ -43,6 +55,11 @@ public enum WorkerReply: Hashable, Sendable {
             writer.put(size)
         case .stat(let mode, let size):
             writer.put(mode)
+            writer.put(size)
+        case .provided:
+            writer.put(Provision.provided.rawValue)
+        case .large(let size):
+            writer.put(Provision.large.rawValue)
             writer.put(size)
         }
         return writer
@@ -60,7 +77,14 @@ public enum WorkerReply: Hashable, Sendable {
             self = bytes.map { .blob($0) } ?? .blobFile(size: size)
         case .stat:
             self = .stat(mode: try reader.uint32(), size: try reader.uint64())
-        case .cancel, .pin, .attach, .status, .shutDown:
+        case .provide:
+            switch Provision(rawValue: try reader.uint8()) {
+            case .provided: self = .provided
+            case .large: self = .large(size: try reader.uint64())
+            case nil: throw .invalid("what was provided")
+            }
+        case .cancel, .pin, .attach, .status, .shutDown, .greet, .deposit, .release, .reclaim, .holdings, .ping,
+            .sealed, .collect, .verify, .prefetch, .pinChangelist, .lookUp, .list:
             throw .invalid("reply to an operation that has none")
         }
         try reader.end()

@@ -11,6 +11,8 @@ public enum WorkerRequest: Hashable, Sendable {
     case stat(directory: ObjectID, index: UInt32)
     /// The verified contents of a blob. `expectedSize` is what the entry says, for deadlines and as a check.
     case open(ObjectID, expectedSize: UInt64)
+    /// Put the verified contents of a blob into the data layer and the inbox of the origin's store (`StoreLayout`), for overlayfs to find.
+    case provide(ObjectID)
     /// The asker of request `id` went away. No reply; the fetch goes on.
     case cancel(id: UInt64)
 
@@ -20,6 +22,7 @@ public enum WorkerRequest: Hashable, Sendable {
         case .directory: .directory
         case .stat: .stat
         case .open: .open
+        case .provide: .provide
         case .cancel: .cancel
         }
     }
@@ -30,7 +33,7 @@ public enum WorkerRequest: Hashable, Sendable {
         case .hello(let oldest, let newest):
             writer.put(oldest)
             writer.put(newest)
-        case .directory(let id):
+        case .directory(let id), .provide(let id):
             writer.put(id)
         case .stat(let directory, let index):
             writer.put(directory)
@@ -50,8 +53,11 @@ public enum WorkerRequest: Hashable, Sendable {
         case .directory: self = .directory(try reader.objectID())
         case .stat: self = .stat(directory: try reader.objectID(), index: try reader.uint32())
         case .open: self = .open(try reader.objectID(), expectedSize: try reader.uint64())
+        case .provide: self = .provide(try reader.objectID())
         case .cancel: self = .cancel(id: try reader.uint64())
-        case .pin, .attach, .status, .shutDown: throw .invalid("operation on a worker's socket")
+        case .pin, .attach, .status, .shutDown, .greet, .deposit, .release, .reclaim, .holdings, .ping, .sealed,
+            .collect, .verify, .prefetch, .pinChangelist, .lookUp, .list:
+            throw .invalid("operation on a worker's socket")
         }
         try reader.end()
     }

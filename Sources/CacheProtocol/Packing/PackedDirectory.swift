@@ -74,6 +74,14 @@ public final class PackedDirectory: Sendable {
         self.storage = storage
     }
 
+    private init(empty header: [UInt8]) {
+        count = 0
+        storage = Storage(copying: header)
+    }
+
+    /// The directory without entries.
+    public static let empty = PackedDirectory(empty: Array("PDIR".utf8) + [1] + [UInt8](repeating: 0, count: 11))
+
     /// The packed form, for storing and sending. Valid inside `body` only.
     public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         try body(storage.bytes)
@@ -102,6 +110,11 @@ public final class PackedDirectory: Sendable {
     public func name(at index: Int) -> UnsafeRawBufferPointer {
         precondition(index >= 0 && index < count)
         return Self.name(storage.bytes, index, count)
+    }
+
+    /// The entries with their names, in order.
+    public var items: [DirectoryPacker.Item] {
+        (0..<count).map { DirectoryPacker.Item(name: Array(name(at: $0)), entry: self[$0]) }
     }
 
     /// The index of the entry with this name.

@@ -1,4 +1,5 @@
 public import GitObjects
+import WireFormat
 
 /// One entry of a packed directory, without its name.
 public struct PackedEntry: Hashable, Sendable {
@@ -9,6 +10,8 @@ public struct PackedEntry: Hashable, Sendable {
         public static let sizeUnknown = Flags(rawValue: 1)
         /// Whether it is executable is not known yet; the same question answers it.
         public static let modeUnknown = Flags(rawValue: 2)
+        /// It differs from what the commit has at its place, and shows the time of the change.
+        public static let changed = Flags(rawValue: 4)
     }
 
     public var mode: FileMode
@@ -27,6 +30,22 @@ public struct PackedEntry: Hashable, Sendable {
 
     /// Whether an answer to the kernel can be made of it.
     public var isComplete: Bool {
-        flags.isEmpty
+        flags.isDisjoint(with: [.sizeUnknown, .modeUnknown])
+    }
+}
+
+extension PackedEntry {
+    func encode(into writer: inout WireWriter) {
+        writer.put(mode.rawValue)
+        writer.put(flags.rawValue)
+        writer.put(size)
+        writer.put(id)
+    }
+
+    init(from reader: inout WireReader) throws(WireError) {
+        guard let mode = FileMode(rawValue: try reader.uint32()) else { throw .invalid("mode") }
+        let flags = Flags(rawValue: try reader.uint8())
+        let size = try reader.uint64()
+        self.init(mode: mode, flags: flags, id: try reader.objectID(), size: size)
     }
 }

@@ -6,7 +6,9 @@ import FoundationEssentials
 ///      "origins": [{"name": "main", "url": "http://origin:8080", "mirrors": [], "tokenFile": null, "caFile": null}],
 ///      "defaultOrigin": "main", "threads": 2, "connections": 32,
 ///      "requestTimeoutMilliseconds": 10000, "connectTimeoutMilliseconds": 3000, "minimumRate": 65536,
-///      "headFreshnessMilliseconds": 0}
+///      "headFreshnessMilliseconds": 0, "limit": 107374182400, "inodeLimit": 0, "highWatermark": 95, "lowWatermark": 85,
+///      "fullDiskMemory": 268435456, "sweepRate": 8388608, "sweepIntervalSeconds": 604800, "preloadRate": 0,
+///      "slowFetchMilliseconds": 0, "seal": false}
 ///
 /// Only `directory` and `origins` must be there. Keys that are not known are ignored, so that a newer supervisor can start an
 /// older owner.
@@ -23,6 +25,11 @@ public struct CacheConfiguration: Codable, Hashable, Sendable {
         public var tokenFile: String?
         /// Certificates to trust beside the system's, PEM.
         public var caFile: String?
+        /// This side's certificate and its key (in the same file if not given), PEM.
+        public var clientCertFile: String?
+        public var clientKeyFile: String?
+        /// `http://HOST:PORT` of the proxy to go through; never taken from the environment.
+        public var proxy: String?
 
         public init(
             name: String, url: String, mirrors: [String] = [], tokenFile: String? = nil, caFile: String? = nil
@@ -41,6 +48,9 @@ public struct CacheConfiguration: Codable, Hashable, Sendable {
             mirrors = try values.decodeIfPresent([String].self, forKey: .mirrors) ?? []
             tokenFile = try values.decodeIfPresent(String.self, forKey: .tokenFile)
             caFile = try values.decodeIfPresent(String.self, forKey: .caFile)
+            clientCertFile = try values.decodeIfPresent(String.self, forKey: .clientCertFile)
+            clientKeyFile = try values.decodeIfPresent(String.self, forKey: .clientKeyFile)
+            proxy = try values.decodeIfPresent(String.self, forKey: .proxy)
         }
     }
 
@@ -61,6 +71,25 @@ public struct CacheConfiguration: Codable, Hashable, Sendable {
     /// For so long a name (head, branch, tag) keeps meaning the commit it last meant.
     public var headFreshnessMilliseconds: Int
 
+    /// Bytes, and files, that all stores together may take; 0 for no limit.
+    public var limit: Int
+    public var inodeLimit: Int
+    /// Percent of a limit above which eviction begins, and at which it ends.
+    public var highWatermark: Int
+    public var lowWatermark: Int
+    /// Bytes of memory for objects that are being received while the disk is full.
+    public var fullDiskMemory: Int
+    /// Bytes a second that the look at the contents of all objects reads in the background, and seconds between one look and the next;
+    /// 0 for no bound, and for no look.
+    public var sweepRate: Int
+    public var sweepIntervalSeconds: Int
+    /// Bytes a second that are fetched in the background; 0 for no bound.
+    public var preloadRate: Int
+    /// A request to an origin that takes longer is logged; 0 for none.
+    public var slowFetchMilliseconds: Int
+    /// Whether snapshots that are pinned get a sealed image.
+    public var seal: Bool
+
     public init(directory: String, origins: [Origin]) {
         self.directory = directory
         self.origins = origins
@@ -71,6 +100,16 @@ public struct CacheConfiguration: Codable, Hashable, Sendable {
         connectTimeoutMilliseconds = 3_000
         minimumRate = 65_536
         headFreshnessMilliseconds = 0
+        limit = 0
+        inodeLimit = 0
+        highWatermark = 95
+        lowWatermark = 85
+        fullDiskMemory = 256 << 20
+        sweepRate = 8 << 20
+        sweepIntervalSeconds = 7 * 86400
+        preloadRate = 0
+        slowFetchMilliseconds = 0
+        seal = false
     }
 
     public init(from decoder: any Decoder) throws {
@@ -88,10 +127,25 @@ public struct CacheConfiguration: Codable, Hashable, Sendable {
         try set(\.connectTimeoutMilliseconds, .connectTimeoutMilliseconds)
         try set(\.minimumRate, .minimumRate)
         try set(\.headFreshnessMilliseconds, .headFreshnessMilliseconds)
+        try set(\.limit, .limit)
+        try set(\.inodeLimit, .inodeLimit)
+        try set(\.highWatermark, .highWatermark)
+        try set(\.lowWatermark, .lowWatermark)
+        try set(\.fullDiskMemory, .fullDiskMemory)
+        try set(\.sweepRate, .sweepRate)
+        try set(\.sweepIntervalSeconds, .sweepIntervalSeconds)
+        try set(\.preloadRate, .preloadRate)
+        try set(\.slowFetchMilliseconds, .slowFetchMilliseconds)
+        try set(\.seal, .seal)
     }
 
     public var requestTimeout: Duration { .milliseconds(requestTimeoutMilliseconds) }
     public var connectTimeout: Duration { .milliseconds(connectTimeoutMilliseconds) }
+
+    var limits: StorageLimits {
+        StorageLimits(
+            bytes: UInt64(limit), inodes: UInt64(inodeLimit), high: UInt64(highWatermark), low: UInt64(lowWatermark))
+    }
 
     /// Reads and checks the JSON text.
     public static func parse(_ json: [UInt8]) throws(ConfigurationError) -> CacheConfiguration {
@@ -135,6 +189,15 @@ public struct CacheConfiguration: Codable, Hashable, Sendable {
         try check("connectTimeoutMilliseconds", connectTimeoutMilliseconds, 10...600_000)
         try check("minimumRate", minimumRate, 1...1 << 40)
         try check("headFreshnessMilliseconds", headFreshnessMilliseconds, 0...86_400_000)
+        try check("limit", limit, 0...Int.max)
+        try check("inodeLimit", inodeLimit, 0...Int.max)
+        try check("highWatermark", highWatermark, 1...100)
+        try check("lowWatermark", lowWatermark, 0...highWatermark)
+        try check("fullDiskMemory", fullDiskMemory, 0...1 << 40)
+        try check("sweepRate", sweepRate, 0...1 << 40)
+        try check("sweepIntervalSeconds", sweepIntervalSeconds, 0...100 * 366 * 86400)
+        try check("preloadRate", preloadRate, 0...1 << 40)
+        try check("slowFetchMilliseconds", slowFetchMilliseconds, 0...Int.max)
     }
 
     private static func explain(_ error: DecodingError) -> String {
@@ -170,7 +233,28 @@ extension CacheConfiguration.Origin {
             guard url.hasPrefix("http://") || url.hasPrefix("https://"), !url.contains("?"), !url.contains("#"),
                 url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
             else { throw ConfigurationError("origin \(name): \"\(url)\" is not an http or https address") }
+            // Addresses are shown in logs and in the status.
+            guard !Self.hasCredentials(url) else {
+                throw ConfigurationError("origin \(name): an address must not hold credentials; use tokenFile")
+            }
         }
+        if let proxy {
+            guard proxy.hasPrefix("http://") || proxy.hasPrefix("https://"), !Self.hasCredentials(proxy),
+                proxy.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
+            else { throw ConfigurationError("origin \(name): proxy must be http://HOST:PORT, without credentials") }
+        }
+        guard clientKeyFile == nil || clientCertFile != nil else {
+            throw ConfigurationError("origin \(name): clientKeyFile without clientCertFile")
+        }
+    }
+
+    private static func hasCredentials(_ address: String) -> Bool {
+        address.split(separator: "/", omittingEmptySubsequences: false).dropFirst(2).first?.contains("@") == true
+    }
+
+    var access: TransferAccess {
+        TransferAccess(
+            caFile: caFile, clientCertificate: clientCertFile, clientKey: clientKeyFile, proxy: proxy)
     }
 
     /// The addresses without trailing slashes, the first one preferred.

@@ -30,22 +30,50 @@ final class EasyHandle {
         _ = ant_curl_set_text(raw, CURLOPT_PROTOCOLS_STR, "http,https")
         _ = ant_curl_set_text(raw, CURLOPT_USERAGENT, "dicfuse-cache")
         // Not from the environment of whoever started us.
-        _ = ant_curl_set_text(raw, CURLOPT_PROXY, "")
+        _ = ant_curl_set_text(raw, CURLOPT_PROXY, request.access.proxy ?? "")
+        _ = ant_curl_set_text(raw, CURLOPT_NOPROXY, "")
         _ = ant_curl_set_long(raw, CURLOPT_NOSIGNAL, 1)
         _ = ant_curl_set_long(raw, CURLOPT_FOLLOWLOCATION, 0)
         _ = ant_curl_set_long(raw, CURLOPT_TCP_NODELAY, 1)
         _ = ant_curl_set_long(raw, CURLOPT_BUFFERSIZE, 64 * 1024)
         _ = ant_curl_set_long(raw, CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(request.connectTimeout))
         _ = ant_curl_set_long(raw, CURLOPT_NOBODY, request.method == .head ? 1 : 0)
-        if let file = request.caFile { _ = ant_curl_set_text(raw, CURLOPT_CAINFO, file) }
-        if let authorization = request.authorization {
-            headers = curl_slist_append(nil, "Authorization: \(authorization)")
-            _ = ant_curl_set_pointer(raw, CURLOPT_HTTPHEADER, headers)
+        if request.maximumRate > 0 { limit(to: request.maximumRate) }
+        if let file = request.access.caFile {
+            // The system's stay trusted: they are in the directory.
+            _ = ant_curl_set_text(raw, CURLOPT_CAINFO, file)
+            _ = ant_curl_set_text(raw, CURLOPT_CAPATH, "/etc/ssl/certs")
         }
+        if let file = request.access.clientCertificate {
+            _ = ant_curl_set_text(raw, CURLOPT_SSLCERT, file)
+            _ = ant_curl_set_text(raw, CURLOPT_SSLKEY, request.access.clientKey ?? file)
+        }
+        if request.method == .post {
+            _ = ant_curl_set_long(raw, CURLOPT_POST, 1)
+            _ = ant_curl_set_long(raw, CURLOPT_POSTFIELDSIZE, request.body.count)
+            request.body.withUnsafeBytes { body in
+                _ = ant_curl_set_pointer(
+                    raw, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: body.baseAddress))
+            }
+            add(header: "Content-Type: application/octet-stream")
+            // Without this a large body would wait for leave to be sent.
+            add(header: "Expect:")
+        }
+        if let authorization = request.authorization { add(header: "Authorization: \(authorization)") }
+        if headers != nil { _ = ant_curl_set_pointer(raw, CURLOPT_HTTPHEADER, headers) }
         _ = ant_curl_set_write(raw, Self.write)
         let context = Unmanaged.passUnretained(transfer).toOpaque()
         _ = ant_curl_set_pointer(raw, CURLOPT_WRITEDATA, context)
         _ = ant_curl_set_pointer(raw, CURLOPT_PRIVATE, context)
+    }
+
+    /// Bytes a second; 0 for no bound. May be called while the transfer goes on.
+    func limit(to rate: Int) {
+        _ = ant_curl_set_offset(raw, CURLOPT_MAX_RECV_SPEED_LARGE, curl_off_t(rate))
+    }
+
+    private func add(header: String) {
+        headers = curl_slist_append(headers, header)
     }
 
     /// Makes the handle ready for the next transfer; connections stay open in the multi handle.
@@ -69,7 +97,8 @@ final class EasyHandle {
         switch code {
         case CURLE_OK: return .done
         case CURLE_COULDNT_CONNECT, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY,
-            CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE:
+            CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM,
+            CURLE_PROXY:
             return .noConnection(text)
         case CURLE_OPERATION_TIMEDOUT: return .timedOut(text)
         default: return .broken(text)

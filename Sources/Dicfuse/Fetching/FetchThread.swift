@@ -27,11 +27,14 @@ final class FetchThread: SerialExecutor, TaskExecutor, @unchecked Sendable {
     }
 
     private let inbox = Guarded(Inbox())
+    /// Shows whether the thread moves; waiting for the network is between two turns.
+    let pulse = Pulse()
     private let multi: UnsafeMutableRawPointer
     private let connections: Int
     private var keepers: [any DeadlineKeeper] = []
-    private var waiting: [Transfer] = []
-    private var waitingHead = 0
+    private var waiting = TransferLine()
+    private var backgroundWaiting = TransferLine()
+    private var backgroundActive = 0
     private var active: [UnsafeMutableRawPointer: Transfer] = [:]
     private var idle: [EasyHandle] = []
     private var timers: [Timer] = []
@@ -39,6 +42,8 @@ final class FetchThread: SerialExecutor, TaskExecutor, @unchecked Sendable {
     private var nextStallCheck = Deadline.never
     private var stopped = false
     private var started: SystemThread?
+    /// For bodies that have to be held.
+    let budget = MemoryBudget()
 
     /// - Parameter connections: transfers at the same time.
     init(connections: Int) throws(SystemError) {
@@ -95,11 +100,36 @@ final class FetchThread: SerialExecutor, TaskExecutor, @unchecked Sendable {
 
     // MARK: For code that runs on the thread
 
+    /// True once `stop` was called: nothing is worth waiting for any more.
+    var isStopping: Bool { stopped }
+
     /// Starts a request, or queues it while all connections are busy.
     func start(_ transfer: Transfer) {
         if stopped { return transfer.completion(.interrupted("the cache owner is stopping")) }
-        if active.count >= connections { return waiting.append(transfer) }
-        launch(transfer)
+        if transfer.request.isBackground { backgroundWaiting.add(transfer) } else { waiting.add(transfer) }
+        launchWaiting()
+    }
+
+    /// Foreground first; background gets half of the connections at most, so that a miss never waits for all of it.
+    private func launchWaiting() {
+        while active.count < connections {
+            if let next = waiting.next() {
+                launch(next)
+            } else if backgroundActive < max(1, connections / 2), let next = backgroundWaiting.next() {
+                launch(next)
+            } else {
+                return
+            }
+        }
+    }
+
+    /// Transfers of this urgency wait in the background no longer.
+    func promote(_ urgency: Urgency) {
+        for transfer in backgroundWaiting.takeAll() {
+            if transfer.request.urgency === urgency { waiting.add(transfer) } else { backgroundWaiting.add(transfer) }
+        }
+        for transfer in active.values where transfer.request.urgency === urgency { transfer.handle?.limit(to: 0) }
+        launchWaiting()
     }
 
     /// Resumes the continuation once the deadline has passed.
@@ -117,6 +147,7 @@ final class FetchThread: SerialExecutor, TaskExecutor, @unchecked Sendable {
                 return (inbox.jobs, inbox.stopping)
             }
             if stopping { break }
+            pulse.beginTurn()
             run(jobs)
             var running: Int32 = 0
             curl_multi_perform(multi, &running)
@@ -127,6 +158,7 @@ final class FetchThread: SerialExecutor, TaskExecutor, @unchecked Sendable {
             for keeper in keepers where keeper.earliestDeadline <= now { keeper.expire(now: now) }
             guard inbox.with({ $0.jobs.isEmpty && !$0.stopping }) else { continue }
             let next = keepers.reduce(min(nextStallCheck, nextTimer)) { min($0, $1.earliestDeadline) }
+            pulse.endTurn()
             // libcurl takes no infinite timeout; an hour is as good.
             let timeout = next.pollTimeout
             curl_multi_poll(multi, nil, 0, timeout < 0 ? 3_600_000 : min(timeout, 3_600_000), nil)
@@ -145,10 +177,8 @@ final class FetchThread: SerialExecutor, TaskExecutor, @unchecked Sendable {
     private func drain() {
         stopped = true
         while true {
-            let ending = Array(active.values) + waiting[waitingHead...]
+            let ending = Array(active.values) + waiting.takeAll() + backgroundWaiting.takeAll()
             active = [:]
-            waiting = []
-            waitingHead = 0
             for transfer in ending {
                 remove(transfer)
                 transfer.completion(.interrupted("the cache owner is stopping"))
@@ -178,8 +208,8 @@ final class FetchThread: SerialExecutor, TaskExecutor, @unchecked Sendable {
         guard let handle = idle.popLast() ?? EasyHandle() else {
             return transfer.completion(.interrupted("no memory for a transfer"))
         }
-        transfer.handle = handle
-        transfer.lastProgress = .now
+        transfer.launched(handle)
+        if transfer.request.isBackground { backgroundActive += 1 }
         handle.prepare(transfer)
         active[handle.raw] = transfer
         nextStallCheck = min(nextStallCheck, transfer.deadline)
@@ -194,15 +224,7 @@ final class FetchThread: SerialExecutor, TaskExecutor, @unchecked Sendable {
             remove(transfer)
             transfer.completion(outcome)
         }
-        while active.count < connections, waitingHead < waiting.count {
-            let next = waiting[waitingHead]
-            waitingHead += 1
-            launch(next)
-        }
-        if waitingHead == waiting.count {
-            waiting.removeAll(keepingCapacity: true)
-            waitingHead = 0
-        }
+        launchWaiting()
     }
 
     private func failStalled(_ now: Deadline) {
@@ -222,8 +244,39 @@ final class FetchThread: SerialExecutor, TaskExecutor, @unchecked Sendable {
     private func remove(_ transfer: Transfer) {
         guard let handle = transfer.handle else { return }
         transfer.handle = nil
+        if transfer.request.isBackground { backgroundActive -= 1 }
         curl_multi_remove_handle(multi, handle.raw)
         handle.reset()
         idle.append(handle)
+    }
+}
+
+/// Transfers in the order in which they came.
+private struct TransferLine {
+    private var transfers: [Transfer] = []
+    private var head = 0
+
+    mutating func add(_ transfer: Transfer) {
+        transfers.append(transfer)
+    }
+
+    mutating func next() -> Transfer? {
+        guard head < transfers.count else { return nil }
+        defer {
+            head += 1
+            if head == transfers.count {
+                transfers.removeAll(keepingCapacity: true)
+                head = 0
+            }
+        }
+        return transfers[head]
+    }
+
+    mutating func takeAll() -> [Transfer] {
+        defer {
+            transfers = []
+            head = 0
+        }
+        return Array(transfers[head...])
     }
 }

@@ -10,6 +10,7 @@ enum FlightKey: Hashable, Sendable {
     /// Size of a blob and, if `mode`, whether its contents are those of a program.
     case information(ObjectID, mode: Bool)
     case pin(revision: String, path: [UInt8])
+    case changelist(ChangelistQuestion)
 }
 
 /// What a flight brings.
@@ -22,6 +23,15 @@ enum FlightValue: Sendable {
     case file(SharedFD, size: UInt64)
     case information(size: UInt64, executable: Bool?)
     case pinned(PinnedSnapshot)
+
+    /// Bytes of a blob; 0 for anything else.
+    var blobSize: UInt64 {
+        switch self {
+        case .contents(let bytes): UInt64(bytes.count)
+        case .file(_, let size): size
+        default: 0
+        }
+    }
 }
 
 typealias FlightResult = Result<FlightValue, CacheError>

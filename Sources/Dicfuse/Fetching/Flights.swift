@@ -65,6 +65,11 @@ struct Flights<Key: Hashable & Sendable, Value: Sendable, Recipient: Sendable>: 
         states.count { if case .flying = $0.value { true } else { false } }
     }
 
+    /// Flights that have landed and are not forgotten yet.
+    var landed: Int {
+        states.count { if case .landed = $0.value { true } else { false } }
+    }
+
     /// Requests of `owner` that wait.
     func waiting(of owner: UInt64) -> Int {
         keys[owner]?.count ?? 0
@@ -95,6 +100,17 @@ struct Flights<Key: Hashable & Sendable, Value: Sendable, Recipient: Sendable>: 
             _ = note(waiter.deadline)
             return .start
         }
+    }
+
+    /// Joins only if nobody fetches it and no failure is remembered: then true, and the caller has to start.
+    mutating func start(_ key: Key, _ waiter: Waiter, now: Deadline) -> Bool {
+        switch states[key] {
+        case .flying, .landed: return false
+        case .failed(_, let until) where until > now: return false
+        default: break
+        }
+        if case .start = join(key, waiter, now: now) { return true }
+        return false
     }
 
     /// The fetch has succeeded: who is to be answered. The value stays answerable until `forget`.

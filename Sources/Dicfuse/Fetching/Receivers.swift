@@ -8,9 +8,11 @@ import LinuxSystem
 final class MemoryReceiver: BodyReceiver {
     private(set) var bytes: [UInt8] = []
     private let limit: Int
+    private let share: MemoryShare
 
-    init(limit: Int) {
+    init(limit: Int, budget: MemoryBudget) {
         self.limit = limit
+        share = MemoryShare(budget)
     }
 
     func begin(length: UInt64?) -> CacheError? {
@@ -20,6 +22,7 @@ final class MemoryReceiver: BodyReceiver {
 
     func receive(_ chunk: UnsafeRawBufferPointer) -> CacheError? {
         guard bytes.count + chunk.count <= limit else { return tooLong }
+        if let error = share.grow(chunk.count) { return error }
         bytes.append(contentsOf: chunk)
         return nil
     }
@@ -34,7 +37,7 @@ final class BlobReceiver: BodyReceiver {
     private let id: ObjectID
     private let store: ObjectStore
     private let memoryLimit: Int
-    let expectedLength: UInt64?
+    private let expectedLength: UInt64?
     private var hasher: ObjectHasher?
     private var buffer: [UInt8] = []
     private var file: IncomingFile?
@@ -77,7 +80,7 @@ final class BlobReceiver: BodyReceiver {
             }
             return nil
         } catch {
-            return CacheError(.storage, "blob \(id) cannot be stored: \(error)")
+            return CacheError(error.isLackOfSpace ? .noSpace : .storage, "blob \(id) cannot be stored: \(error)")
         }
     }
 
@@ -103,7 +106,7 @@ final class BlobReceiver: BodyReceiver {
         }
         guard let file = file.take() else { return .contents(buffer) }
         do throws(SystemError) {
-            return .file(SharedFD(try store.publish(file, as: id)), size: count)
+            return .file(try store.publish(file, as: id), size: count)
         } catch {
             throw CacheError(.storage, "blob \(id) cannot be stored: \(error)")
         }

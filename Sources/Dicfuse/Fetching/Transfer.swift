@@ -6,28 +6,41 @@ protocol BodyReceiver: AnyObject {
     /// The response is a success; `length` is its Content-Length if it has one. An error ends the transfer.
     func begin(length: UInt64?) -> CacheError?
     func receive(_ bytes: UnsafeRawBufferPointer) -> CacheError?
-    /// How long the body must be, if that is known without the origin.
-    var expectedLength: UInt64? { get }
-}
-
-extension BodyReceiver {
-    var expectedLength: UInt64? { nil }
 }
 
 /// One HTTP request.
 struct TransferRequest: Sendable {
-    enum Method: Sendable { case get, head }
+    enum Method: Sendable { case get, head, post }
 
     var url: String
     var method = Method.get
+    /// Of a POST.
+    var body: [UInt8] = []
     /// `Authorization` value, never logged.
     var authorization: String?
-    var caFile: String?
+    var access = TransferAccess()
     var connectTimeout: Duration
     /// Without a byte for so long it has failed.
     var progressTimeout: Duration
-    /// Bytes a second: a body of known length has `progressTimeout` plus length ÷ rate in all.
+    /// Bytes a second: a transfer has `progressTimeout` plus what it has received ÷ rate.
     var minimumRate: Int
+    /// Waits for those that are not.
+    var isBackground = false
+    /// Of one in the background.
+    var urgency: Urgency?
+    /// Bytes a second that it may receive at most, while it is in the background; 0 for no bound.
+    var maximumRate = 0
+}
+
+/// How a place is reached. Paths and addresses as configured; empty ones are none.
+struct TransferAccess: Hashable, Sendable {
+    /// Certificates to trust besides the system's, PEM.
+    var caFile: String?
+    /// This side's certificate and its key, PEM.
+    var clientCertificate: String?
+    var clientKey: String?
+    /// `http://HOST:PORT`.
+    var proxy: String?
 }
 
 /// How a transfer ended.
@@ -50,12 +63,12 @@ final class Transfer {
     private let ended: (Transfer, TransferOutcome) -> Void
     var handle: EasyHandle?
     var lastProgress = Deadline.now
-    var limit = Deadline.never
+    private var begun = Deadline.now
     var received: UInt64 = 0
     private var status = 0
     private var rejection: CacheError?
     private var errorBody: [UInt8] = []
-    private var begun = false
+    private var hasBegun = false
 
     init(
         _ request: TransferRequest, receiver: any BodyReceiver, ended: @escaping (Transfer, TransferOutcome) -> Void
@@ -69,9 +82,18 @@ final class Transfer {
         ended(self, outcome)
     }
 
-    /// When it has failed if nothing happens before.
+    /// Its connection is looked for from now on.
+    func launched(_ handle: EasyHandle) {
+        self.handle = handle
+        begun = .now
+        lastProgress = begun
+    }
+
+    /// When it has failed if nothing happens before: after so long without a byte, or when it has fallen behind the minimum rate
+    /// by so much, which also ends an answer that drips.
     var deadline: Deadline {
-        min(limit, lastProgress.advanced(by: request.progressTimeout))
+        let due = Duration.seconds(Int64(clamping: received) / Int64(request.minimumRate))
+        return min(lastProgress, begun.advanced(by: due)).advanced(by: request.progressTimeout)
     }
 
     /// The write callback; false stops the transfer.
@@ -89,21 +111,17 @@ final class Transfer {
     }
 
     private func begin() -> Bool {
-        guard !begun, let handle else { return true }
-        begun = true
+        guard !hasBegun, let handle else { return true }
+        hasBegun = true
         status = handle.status
         guard Self.isSuccess(status) else { return true }
-        let length = handle.contentLength
-        if let length = length ?? receiver.expectedLength {
-            limit = .after(request.progressTimeout + .seconds(Int64(clamping: length) / Int64(request.minimumRate)))
-        }
-        rejection = receiver.begin(length: length)
+        rejection = receiver.begin(length: handle.contentLength)
         return rejection == nil
     }
 
     /// The outcome once libcurl is done with it.
     func outcome(_ result: EasyHandle.Result) -> TransferOutcome {
-        if result == .done && request.method == .get { _ = begin() }
+        if result == .done && request.method != .head { _ = begin() }
         if let rejection { return .rejected(rejection) }
         switch result {
         case .done:

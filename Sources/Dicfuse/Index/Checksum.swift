@@ -2,8 +2,9 @@
 enum Checksum {
     static let byteCount = 8
 
-    static func of(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
-        var state = 0x9E37_79B9_7F4A_7C15 ^ UInt64(bytes.count)
+    /// - Parameter seed: what the value belongs to; the same bytes elsewhere have another checksum.
+    static func of(_ bytes: UnsafeRawBufferPointer, seed: UInt64) -> UInt64 {
+        var state = seed ^ UInt64(bytes.count)
         var offset = 0
         while offset + 8 <= bytes.count {
             state = mix(state ^ UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))
@@ -14,6 +15,11 @@ enum Checksum {
         return mix(state ^ last)
     }
 
+    /// The seed of a value: its table and its key. A damaged page that leads from one key to another's value is found out by it.
+    static func seed(_ table: IndexTable, _ key: UnsafeRawBufferPointer) -> UInt64 {
+        of(key, seed: 0x9E37_79B9_7F4A_7C15 &+ table.number &* 0xBF58_476D_1CE4_E5B9)
+    }
+
     // An odd multiplier and a rotation are both reversible, so two values that differ in one word always differ in the end.
     private static func mix(_ value: UInt64) -> UInt64 {
         let product = value &* 0xD6E8_FEB8_6659_FD93
@@ -21,19 +27,20 @@ enum Checksum {
     }
 
     /// The value as it is stored: the checksum, then the bytes.
-    static func seal(_ value: [UInt8]) -> [UInt8] {
+    static func seal(_ value: [UInt8], seed: UInt64) -> [UInt8] {
         var stored: [UInt8] = []
         stored.reserveCapacity(byteCount + value.count)
-        withUnsafeBytes(of: value.withUnsafeBytes(of).littleEndian) { stored.append(contentsOf: $0) }
+        let sum = value.withUnsafeBytes { of($0, seed: seed) }
+        withUnsafeBytes(of: sum.littleEndian) { stored.append(contentsOf: $0) }
         stored.append(contentsOf: value)
         return stored
     }
 
     /// The value without its checksum, or nil if they do not belong together.
-    static func open(_ stored: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+    static func open(_ stored: UnsafeRawBufferPointer, seed: UInt64) -> UnsafeRawBufferPointer? {
         guard stored.count >= byteCount else { return nil }
         let sum = UInt64(littleEndian: stored.loadUnaligned(as: UInt64.self))
         let value = UnsafeRawBufferPointer(rebasing: stored[byteCount...])
-        return of(value) == sum ? value : nil
+        return of(value, seed: seed) == sum ? value : nil
     }
 }

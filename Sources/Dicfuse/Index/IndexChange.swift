@@ -9,19 +9,30 @@ enum IndexChange: Sendable {
     case blob(ObjectID, size: UInt64, contents: [UInt8]?)
     /// What is known of a blob that need not be here.
     case blobInformation(ObjectID, size: UInt64, executable: Bool?)
-    /// The object file is missing or damaged.
-    case blobLost(ObjectID)
+    /// The object files are missing, evicted or set aside. One that is in its place when this is applied stays known.
+    case blobsLost([ObjectID])
+    /// Uses that were noted up to a time (seconds after 1970).
+    case used(Set<ObjectID>, Int64)
     /// Mode and size of an entry that was packed without.
     case completed(directory: ObjectID, index: Int, mode: FileMode, size: UInt64)
     case snapshot(ObjectID, SnapshotRecord)
     case path(ObjectID, PathRecord)
     case ref(String, RefRecord)
+    /// Intact entries of a damaged index.
+    case salvaged([IndexSalvage.Entry])
+    /// A sweep of the contents has ended (milliseconds after 1970).
+    case swept(Int64)
+    /// The index is damaged: an empty one is to take its place.
+    case replaceIndex
 
     /// Roughly the memory it holds while it waits.
     var byteCount: Int {
         switch self {
         case .directory(_, let packed, let paths): packed.count + paths.count * 128
         case .blob(_, _, let contents): 128 + (contents?.count ?? 0)
+        case .blobsLost(let ids): ids.count * 64
+        case .used(let ids, _): ids.count * 64
+        case .salvaged(let entries): entries.reduce(0) { $0 + 128 + $1.value.count }
         default: 128
         }
     }

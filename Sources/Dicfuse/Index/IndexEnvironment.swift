@@ -150,7 +150,10 @@ struct IndexTransaction: ~Copyable {
             var lmdbValue = MDB_val()
             code = mdb_get(handle, environment.handle(of: table), &lmdbKey, &lmdbValue)
             guard code == 0 else { return nil }
-            return Checksum.open(UnsafeRawBufferPointer(start: lmdbValue.mv_data, count: lmdbValue.mv_size)).map(body)
+            return Checksum.open(
+                UnsafeRawBufferPointer(start: lmdbValue.mv_data, count: lmdbValue.mv_size),
+                seed: Checksum.seed(table, keyBytes)
+            ).map(body)
         }
         guard code == 0 || code == MDB_NOTFOUND else { throw IndexError(code, "mdb_get") }
         return value
@@ -163,7 +166,8 @@ struct IndexTransaction: ~Copyable {
 
     borrowing func put(_ table: IndexTable, _ key: IndexKey, _ value: [UInt8]) throws(IndexError) {
         var code: Int32 = 0
-        Checksum.seal(value).withUnsafeBytes { valueBytes in
+        let seed = key.bytes.withUnsafeBytes { Checksum.seed(table, $0) }
+        Checksum.seal(value, seed: seed).withUnsafeBytes { valueBytes in
             key.bytes.withUnsafeBytes { keyBytes in
                 var lmdbKey = MDB_val(
                     mv_size: keyBytes.count, mv_data: UnsafeMutableRawPointer(mutating: keyBytes.baseAddress))
@@ -183,5 +187,33 @@ struct IndexTransaction: ~Copyable {
             code = mdb_del(handle, environment.handle(of: table), &lmdbKey, nil)
         }
         guard code == 0 || code == MDB_NOTFOUND else { throw IndexError(code, "mdb_del") }
+    }
+
+    /// Visits the entries of a table in the order of their keys, from the first that is not before `start`, until `body` says stop
+    /// (false). A value whose checksum is wrong is visited as nil.
+    borrowing func visit(
+        _ table: IndexTable, from start: [UInt8],
+        _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer?) -> Bool
+    ) throws(IndexError) {
+        var opened: OpaquePointer?
+        try IndexError.check(mdb_cursor_open(handle, environment.handle(of: table), &opened), "mdb_cursor_open")
+        guard let cursor = opened else { throw IndexError(ENOMEM, "mdb_cursor_open") }
+        defer { mdb_cursor_close(cursor) }
+        var code: Int32 = 0
+        var lmdbKey = MDB_val()
+        var lmdbValue = MDB_val()
+        start.withUnsafeBytes { bytes in
+            lmdbKey.mv_size = bytes.count
+            lmdbKey.mv_data = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
+            // An empty key is no key to LMDB.
+            code = mdb_cursor_get(cursor, &lmdbKey, &lmdbValue, bytes.isEmpty ? MDB_FIRST : MDB_SET_RANGE)
+        }
+        while code == 0 {
+            let key = UnsafeRawBufferPointer(start: lmdbKey.mv_data, count: lmdbKey.mv_size)
+            let value = UnsafeRawBufferPointer(start: lmdbValue.mv_data, count: lmdbValue.mv_size)
+            guard body(key, Checksum.open(value, seed: Checksum.seed(table, key))) else { return }
+            code = mdb_cursor_get(cursor, &lmdbKey, &lmdbValue, MDB_NEXT)
+        }
+        guard code == MDB_NOTFOUND else { throw IndexError(code, "mdb_cursor_get") }
     }
 }

@@ -1,4 +1,5 @@
 import CLMDB
+import Glibc
 
 /// A call of LMDB that failed (lmdb.h, "Return Codes").
 struct IndexError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -13,9 +14,16 @@ struct IndexError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The file is not an index, or a damaged one: no retry helps.
     var isDamage: Bool {
         switch code {
-        case MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_INVALID, MDB_VERSION_MISMATCH, MDB_PANIC: true
+        case MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_INVALID, MDB_VERSION_MISMATCH, MDB_PANIC, MDB_CURSOR_FULL,
+            MDB_PAGE_FULL, MDB_INCOMPATIBLE, MDB_BAD_DBI, MDB_BAD_TXN:
+            true
         default: false
         }
+    }
+
+    /// The disk, the quota or the map has no more room.
+    var isLackOfSpace: Bool {
+        code == ENOSPC || code == EDQUOT || code == MDB_MAP_FULL
     }
 
     var description: String {

@@ -2,29 +2,27 @@ import CLMDB
 import GitObjects
 
 /// One thread's way to read: a read transaction that is renewed for each use (mdb_txn_renew), which is cheaper than a new one.
+/// When the index has been replaced it goes on with the new one.
 struct IndexReader: ~Copyable, @unchecked Sendable {
     // Sendable: owned by one thread, which the owner of this value names.
 
-    private let environment: IndexEnvironment
-    private let handle: OpaquePointer
+    private let slot: IndexSlot
+    private let open: OpenReader
 
-    init(_ environment: IndexEnvironment) throws(IndexError) {
-        self.environment = environment
-        handle = try environment.begin(flags: UInt32(MDB_RDONLY))
-        mdb_txn_reset(handle)
-    }
-
-    deinit {
-        mdb_txn_abort(handle)
+    init(_ slot: IndexSlot) throws(IndexError) {
+        self.slot = slot
+        open = try OpenReader(slot.current)
     }
 
     /// Runs `body` on what was committed last.
     borrowing func read<Value>(
         _ body: (borrowing IndexTransaction) throws(IndexError) -> Value
     ) throws(IndexError) -> Value {
-        try IndexError.check(mdb_txn_renew(handle), "mdb_txn_renew")
-        defer { mdb_txn_reset(handle) }
-        return try body(IndexTransaction(reading: environment, handle: handle))
+        let current = slot.current
+        if current !== open.environment { try open.change(to: current) }
+        try IndexError.check(mdb_txn_renew(open.handle), "mdb_txn_renew")
+        defer { mdb_txn_reset(open.handle) }
+        return try body(IndexTransaction(reading: current, handle: open.handle))
     }
 
     borrowing func packedDirectory(_ id: ObjectID) throws(IndexError) -> [UInt8]? {
@@ -51,6 +49,56 @@ struct IndexReader: ~Copyable, @unchecked Sendable {
         guard let key = IndexKey(name: name) else { return nil }
         return try read { (index) throws(IndexError) in try index.get(.refs, key).flatMap { try? RefRecord($0) } }
     }
+
+    /// The blob records from `start` on, at most `limit` of them, and where to go on; nil at the end. Each call is a transaction of
+    /// its own, so that a long walk keeps no old pages.
+    borrowing func blobs(
+        from start: [UInt8], limit: Int
+    ) throws(IndexError) -> (records: [(id: ObjectID, record: BlobRecord)], next: [UInt8]?) {
+        try read { (index) throws(IndexError) in
+            var records: [(id: ObjectID, record: BlobRecord)] = []
+            var next: [UInt8]?
+            try index.visit(.blobs, from: start) { key, value in
+                if records.count == limit {
+                    next = Array(key)
+                    return false
+                }
+                if let id = IndexKey.objectID(key), let value, let record = try? BlobRecord(Array(value)) {
+                    records.append((id, record))
+                }
+                return true
+            }
+            return (records, next)
+        }
+    }
+}
+
+/// A transaction and the environment it belongs to, which it keeps open.
+private final class OpenReader {
+    private(set) var environment: IndexEnvironment
+    private(set) var handle: OpaquePointer
+
+    init(_ environment: IndexEnvironment) throws(IndexError) {
+        self.environment = environment
+        handle = try Self.begin(environment)
+    }
+
+    deinit {
+        mdb_txn_abort(handle)
+    }
+
+    func change(to environment: IndexEnvironment) throws(IndexError) {
+        let next = try Self.begin(environment)
+        mdb_txn_abort(handle)
+        handle = next
+        self.environment = environment
+    }
+
+    private static func begin(_ environment: IndexEnvironment) throws(IndexError) -> OpaquePointer {
+        let handle = try environment.begin(flags: UInt32(MDB_RDONLY))
+        mdb_txn_reset(handle)
+        return handle
+    }
 }
 
 extension IndexTransaction {
@@ -63,7 +111,7 @@ extension IndexTransaction {
 final class IndexReaderBox: Sendable {
     let reader: IndexReader
 
-    init(_ environment: IndexEnvironment) throws(IndexError) {
-        reader = try IndexReader(environment)
+    init(_ slot: IndexSlot) throws(IndexError) {
+        reader = try IndexReader(slot)
     }
 }

@@ -73,18 +73,21 @@ struct PathRecord: Hashable, Sendable {
     var path: [UInt8]
     /// The tree id the parent's listing gave; nil for the root.
     var listed: ObjectID?
+    /// It lies in a repository that the origin serves at its head only, whatever commit is asked for.
+    var isUnpinnable: Bool
 
-    init(commit: ObjectID, path: [UInt8], listed: ObjectID?) {
+    init(commit: ObjectID, path: [UInt8], listed: ObjectID?, isUnpinnable: Bool = false) {
         self.commit = commit
         self.path = path
         self.listed = listed
+        self.isUnpinnable = isUnpinnable
     }
 
     func encode() -> [UInt8] {
         var writer = WireWriter()
         writer.put(commit)
         writer.put(bytes: path)
-        writer.put(UInt8(listed == nil ? 0 : 1))
+        writer.put(UInt8(listed == nil ? 0 : 1) | UInt8(isUnpinnable ? 2 : 0))
         if let listed { writer.put(listed) }
         return writer.bytes
     }
@@ -93,7 +96,9 @@ struct PathRecord: Hashable, Sendable {
         var reader = WireReader(bytes)
         commit = try reader.objectID()
         path = try reader.lengthPrefixedBytes()
-        listed = try reader.uint8() == 0 ? nil : try reader.objectID()
+        let flags = try reader.uint8()
+        listed = flags & 1 == 0 ? nil : try reader.objectID()
+        isUnpinnable = flags & 2 != 0
         try reader.end()
     }
 }

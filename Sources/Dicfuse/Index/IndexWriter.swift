@@ -15,6 +15,8 @@ final class IndexWriter: Sendable {
         var items: [Item] = []
         var bytes = 0
         var closed = false
+        /// The thread is at work on what it took.
+        var storing = false
         var room: [CheckedContinuation<Void, Never>] = []
     }
 
@@ -22,26 +24,48 @@ final class IndexWriter: Sendable {
     static let itemLimit = 8192
     static let byteLimit = 64 << 20
 
-    private let environment: IndexEnvironment
+    private let slot: IndexSlot
     private let objects: ObjectStore
     private let log: Log
     private let counters: Counters
+    private let hooks: Hooks
+    private let usage = Guarded<StoreUsage?>(nil)
     private let queue = Guarded(Queue())
     private let wakeups: EventCounter
     private let thread: Guarded<SystemThread?>
 
+    /// What the writer tells its store. Called on the writer thread.
+    struct Hooks: Sendable {
+        /// The count of objects or bytes has changed.
+        var usageChanged: @Sendable () -> Void = {}
+        /// There is no room on the disk; waits until something was done about it, false if nothing could be.
+        var makeRoom: @Sendable () -> Bool = { false }
+        /// The index was damaged and has been replaced by an empty one; the argument is where the old one is.
+        var replaced: @Sendable (_ aside: String, IndexWriter) -> Void = { _, _ in }
+    }
+
     init(
-        environment: IndexEnvironment, objects: ObjectStore, counters: Counters, log: Log
+        slot: IndexSlot, objects: ObjectStore, counters: Counters, log: Log, hooks: Hooks = Hooks()
     ) throws(SystemError) {
-        self.environment = environment
+        self.slot = slot
         self.objects = objects
         self.counters = counters
         self.log = log
+        self.hooks = hooks
         wakeups = try EventCounter(semaphore: true)
         thread = Guarded(nil)
-        let started = try SystemThread.start(name: "index-writer") { [self] in run() }
+        let started = try SystemThread.start(name: "index-writer") { [self] in
+            countObjects()
+            run()
+        }
         thread.with { $0 = started }
     }
+
+    /// What the objects take; nil until it is known.
+    var objectUsage: StoreUsage? { usage.with { $0 } }
+
+    /// Everything that was submitted has been stored or given up.
+    var isIdle: Bool { queue.with { $0.items.isEmpty && !$0.storing } }
 
     /// Queues a change. `committed` is called on the writer thread once it is on disk (true) or cannot be stored (false).
     func submit(_ change: IndexChange, committed: @escaping @Sendable (Bool) -> Void = { _ in }) {
@@ -82,6 +106,7 @@ final class IndexWriter: Sendable {
             wakeups.wait()
             let (items, room, closed) = queue.with { queue in
                 defer {
+                    queue.storing = !queue.items.isEmpty
                     queue.items = []
                     queue.bytes = 0
                     queue.room = []
@@ -89,101 +114,100 @@ final class IndexWriter: Sendable {
                 return (queue.items, queue.room, queue.closed)
             }
             for waiter in room { waiter.resume() }
-            if !items.isEmpty { store(items) }
+            if !items.isEmpty {
+                store(items)
+                queue.with { $0.storing = false }
+            }
             // Nothing can be queued between the last look and this one that would go unseen: its submitter wakes us again.
             if closed && items.isEmpty { return }
             if closed { wakeups.add() }
         }
     }
 
+    // MARK: Storing
+
     private func store(_ items: [Item]) {
         // Object files first: the index must never name a file that is not there yet.
         let stored = items.map { publish($0.change) }
-        do {
-            try environment.write { (index) throws(IndexError) in
-                var completed: [ObjectID: [(index: Int, mode: FileMode, size: UInt64)]] = [:]
-                for (item, isStored) in zip(items, stored) where isStored {
-                    if case .completed(let directory, let position, let mode, let size) = item.change {
-                        completed[directory, default: []].append((position, mode, size))
-                    } else {
-                        try Self.apply(item.change, to: index)
-                    }
-                }
-                for (directory, entries) in completed { try Self.complete(directory, entries, in: index) }
-            }
+        for item in items {
+            if case .replaceIndex = item.change { replaceIndex() }
+        }
+        var result = commit(items, stored)
+        if case .failure(let error) = result, error.isLackOfSpace, hooks.makeRoom() { result = commit(items, stored) }
+        switch result {
+        case .success(let changed):
+            usage.with { $0 = changed }
             for (item, isStored) in zip(items, stored) { item.committed(isStored) }
-        } catch {
+            hooks.usageChanged()
+        case .failure(let error):
             counters.add(.storageFailures)
             log.error("index-write-failed", ["cause": "\(error)", "changes": "\(items.count)"])
             for item in items { item.committed(false) }
+            if error.isDamage, slot.doubt(slot.current) { submit(.replaceIndex) }
+        }
+    }
+
+    /// Stores the changes in one transaction; answers what the objects take then.
+    private func commit(_ items: [Item], _ stored: [Bool]) -> Result<StoreUsage, IndexError> {
+        let before = usage.with { $0 } ?? StoreUsage()
+        let environment = slot.current
+        return Result { () throws(IndexError) in
+            try environment.write { (index) throws(IndexError) in
+                var batch = IndexBatch(usage: before, objects: objects)
+                for (item, isStored) in zip(items, stored) where isStored { try batch.apply(item.change, to: index) }
+                try batch.finish(in: index)
+                return batch.usage
+            }
         }
     }
 
     private func publish(_ change: IndexChange) -> Bool {
         guard case .blob(let id, _, let contents?) = change else { return true }
-        do {
+        do throws(SystemError) {
+            // Somebody who waits for a data layer may have been faster.
+            if case .file = try objects.open(id, size: UInt64(contents.count)) { return true }
             try objects.publish(contents, as: id)
             return true
         } catch {
+            // For want of room it is served without being kept; that was said already.
+            guard !error.isLackOfSpace else { return false }
             counters.add(.storageFailures)
             log.error("object-write-failed", ["object": id.hex, "cause": "\(error)"])
             return false
         }
     }
 
-    private static func apply(
-        _ change: IndexChange, to index: borrowing IndexTransaction
-    ) throws(IndexError) {
-        let now = Int64(time(nil))
-        switch change {
-        case .directory(let id, let packed, let paths):
-            for (key, record) in paths { try index.put(.paths, IndexKey(key), record.encode()) }
-            try index.put(.trees, IndexKey(id), packed)
-        case .blob(let id, let size, _):
-            let record = BlobRecord.merged(
-                try index.blob(id), size: size, present: true, executable: nil, now: now)
-            try index.put(.blobs, IndexKey(id), record.encode())
-        case .blobInformation(let id, let size, let executable):
-            let record = BlobRecord.merged(
-                try index.blob(id), size: size, present: false, executable: executable, now: now)
-            try index.put(.blobs, IndexKey(id), record.encode())
-        case .blobLost(let id):
-            guard var record = try index.blob(id) else { return }
-            record.flags.remove(.present)
-            try index.put(.blobs, IndexKey(id), record.encode())
-        case .snapshot(let commit, let record):
-            try index.put(.snapshots, IndexKey(commit), record.encode())
-        case .path(let key, let record):
-            try index.put(.paths, IndexKey(key), record.encode())
-        case .ref(let name, let record):
-            if let key = IndexKey(name: name) { try index.put(.refs, key, record.encode()) }
-        case .completed:
-            break
+    /// What was counted before, or a new count.
+    private func countObjects() {
+        let environment = slot.current
+        let counted = Result { () throws(IndexError) in
+            try environment.write { (index) throws(IndexError) in
+                if let known = try index.get(.state, .usage).flatMap({ try? StoreUsage($0) }) { return known }
+                var sum = StoreUsage()
+                try index.visit(.blobs, from: []) { _, value in
+                    sum.change(from: nil, to: value.flatMap { try? BlobRecord(Array($0)) })
+                    return true
+                }
+                return sum
+            }
         }
+        if case .failure(let error) = counted {
+            log.error("index-read-failed", ["cause": "\(error)"])
+            if error.isDamage, slot.doubt(environment) { submit(.replaceIndex) }
+        }
+        usage.with { $0 = (try? counted.get()) ?? StoreUsage() }
+        hooks.usageChanged()
     }
 
-    private static func complete(
-        _ directory: ObjectID, _ entries: [(index: Int, mode: FileMode, size: UInt64)],
-        in index: borrowing IndexTransaction
-    ) throws(IndexError) {
-        guard let packed = try index.get(.trees, IndexKey(directory)), let old = try? PackedDirectory(packed) else {
-            return
+    private func replaceIndex() {
+        do {
+            let aside = try slot.replace()
+            usage.with { $0 = StoreUsage() }
+            log.error("index-replaced", ["moved": aside])
+            hooks.replaced(aside, self)
+        } catch {
+            counters.add(.storageFailures)
+            log.error("index-not-replaced", ["cause": "\(error)"])
         }
-        var items = old.items
-        for entry in entries where entry.index < items.count {
-            items[entry.index].entry.mode = entry.mode
-            items[entry.index].entry.size = entry.size
-            items[entry.index].entry.flags = []
-        }
-        // It was packed before, so every name is fit to be packed again.
-        guard let bytes = try? DirectoryPacker.pack(items) else { return }
-        try index.put(.trees, IndexKey(directory), bytes)
-    }
-}
-
-extension PackedDirectory {
-    /// The entries with their names, in order.
-    var items: [DirectoryPacker.Item] {
-        (0..<count).map { DirectoryPacker.Item(name: Array(name(at: $0)), entry: self[$0]) }
     }
 }

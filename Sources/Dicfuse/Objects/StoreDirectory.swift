@@ -1,3 +1,4 @@
+import CacheProtocol
 import Glibc
 import LinuxSystem
 
@@ -12,6 +13,8 @@ struct StoreDirectory: ~Copyable {
     enum Failure: Error, CustomStringConvertible {
         case held(LockFile.Held)
         case wrongOwner(path: String, owner: UInt32, user: UInt32)
+        /// The mode does not let the user in who owns it.
+        case closed(path: String, mode: UInt32, isDirectory: Bool)
         case system(SystemError)
 
         var description: String {
@@ -21,6 +24,9 @@ struct StoreDirectory: ~Copyable {
             case .wrongOwner(let path, let owner, let user):
                 "\(path) belongs to user \(owner), but the cache owner runs as user \(user): "
                     + "run it as user \(owner), or give the directory away (chown -R \(user) \(path))"
+            case .closed(let path, let mode, let isDirectory):
+                "\(path) has mode \(String(mode, radix: 8)), but the cache owner needs to read and write there: "
+                    + "chmod \(isDirectory ? "u+rwx" : "u+rw") \(path)"
             case .system(let error):
                 error.errno == .accessDenied || error.errno == .notPermitted
                     ? "\(error); the cache owner runs as user \(geteuid()) and needs to read and write there"
@@ -38,7 +44,7 @@ struct StoreDirectory: ~Copyable {
     /// Makes the directory if it is not there, and takes the lock.
     static func open(_ path: String) throws(Failure) -> StoreDirectory {
         try create(path)
-        try checkOwner(path)
+        for name in ["", "/lock", "/clean"] { try checkUse(path + name) }
         let isNew = access("\(path)/lock", F_OK) == -1
         let lock = try takeLock("\(path)/lock")
         let marker = try? File.text(Self.marker(path), limit: 256)
@@ -57,8 +63,9 @@ struct StoreDirectory: ~Copyable {
         }
     }
 
-    /// Files that another user made, as by a run as root, would fail one by one later. What is not there is no problem.
-    static func checkOwner(_ path: String) throws(Failure) {
+    /// Files that another user made, as by a run as root, and directories that cannot be written would fail one by one later. What is
+    /// not there is no problem.
+    static func checkUse(_ path: String) throws(Failure) {
         var status = stat()
         guard lstat(path, &status) == 0 else {
             if Errno.current == .notFound { return }
@@ -66,6 +73,30 @@ struct StoreDirectory: ~Copyable {
         }
         guard status.st_uid == geteuid() else {
             throw .wrongOwner(path: path, owner: status.st_uid, user: geteuid())
+        }
+        let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+        let wanted = isDirectory ? R_OK | W_OK | X_OK : R_OK | W_OK
+        guard faccessat(AT_FDCWD, path, wanted, AT_EACCESS) == -1 else { return }
+        let error = Errno.current
+        if error == .accessDenied {
+            throw .closed(path: path, mode: status.st_mode & 0o7777, isDirectory: isDirectory)
+        }
+        throw .system(SystemError(error, "faccessat", path))
+    }
+
+    /// All of one origin's store but the objects themselves, which are many: one that cannot be read is found when it is asked for.
+    static func checkStore(_ directory: String) throws(Failure) {
+        for path in [
+            "", "/commits", "/preloads", "/images", "/incoming", "/quarantine", "/index", "/index/data.mdb",
+            "/index/lock.mdb",
+        ] {
+            try checkUse(directory + path)
+        }
+        for layer in [StoreLayout.layer, StoreLayout.inbox] {
+            let objects = "\(directory)/\(layer)/\(StoreLayout.objects)"
+            try checkUse("\(directory)/\(layer)")
+            try checkUse(objects)
+            for prefix in UInt8.min...UInt8.max { try checkUse("\(objects)/\(prefix.hexPair)") }
         }
     }
 

@@ -1,6 +1,5 @@
 import CacheProtocol
 import FoundationEssentials
-import GitHashing
 import GitObjects
 
 /// What `antares-origin` answers at its extensions.
@@ -19,66 +18,25 @@ enum AntaresReplies {
         return ResolvedCommit(commit: commit, record: SnapshotRecord(root: tree, time: reply.time))
     }
 
-    /// A tree frame, checked against the id, as entries; `known` gives sizes the frame has not.
-    static func tree(
-        _ body: [UInt8], id: ObjectID, known: (ObjectID) -> UInt64?
-    ) throws(CacheError) -> [DirectoryPacker.Item] {
-        let (payload, sizes) = try frame(body, id: id)
-        let found = ObjectID.hash(tree: payload, kind: id.kind)
-        guard found == id else { throw CacheError(.corrupt, "the origin sent a tree for \(id) whose id is \(found)") }
-        let entries: [TreeEntry]
-        do throws(GitObjectError) {
-            entries = try TreeParser.entries(of: payload, kind: id.kind)
-        } catch {
-            // The bytes are the ones asked for, so it is the tree itself that is wrong.
-            throw CacheError(.refused, "tree \(id): \(error)")
-        }
-        guard entries.count == sizes.count else {
-            throw CacheError(
-                .corrupt, "the origin sent \(sizes.count) sizes for \(entries.count) entries of tree \(id)")
-        }
-        return zip(entries, sizes).map { entry, size in
-            var packed = PackedEntry(mode: entry.mode, id: entry.id, size: 0)
-            if entry.mode.hasBlob {
-                if let size = size == ObjectFrame.noSize ? known(entry.id) : size {
-                    packed.size = size
-                } else {
-                    packed.flags = .sizeUnknown
-                }
-            }
-            return DirectoryPacker.Item(name: entry.name, entry: packed)
-        }
+    private struct Capabilities: Decodable {
+        var version: Int
+        var extensions: [String]?
     }
 
-    private static func frame(
-        _ body: [UInt8], id: ObjectID
-    ) throws(CacheError) -> (payload: [UInt8], sizes: [UInt64]) {
-        var decoder = ObjectFrameDecoder()
-        var tree: (payload: [UInt8], sizes: [UInt64])?
-        let failure: CacheError? = body.withUnsafeBytes { bytes in
-            var rest = bytes
-            do throws(ObjectFrameError) {
-                while let event = try decoder.next(&rest) {
-                    switch event {
-                    case .tree(let found, let payload, let sizes) where found == id && tree == nil:
-                        tree = (payload, sizes)
-                    case .missing:
-                        return CacheError(.corrupt, "the origin has no tree \(id), though a commit or tree names it")
-                    case .end:
-                        continue
-                    default:
-                        return CacheError(.corrupt, "the origin sent something else than tree \(id)")
-                    }
-                }
-                return nil
-            } catch {
-                return CacheError(.corrupt, "the origin's answer for tree \(id): \(error)")
-            }
+    /// `{"version": 1, "extensions": ["trees", "blobs", …]}`; nil for anything else, which is no Antares origin.
+    static func capabilities(_ body: [UInt8]) -> PlaceCapabilities? {
+        guard let reply = try? JSONDecoder().decode(Capabilities.self, from: Data(body)), reply.version == 1 else {
+            return nil
         }
-        if let failure { throw failure }
-        guard let tree, decoder.isComplete else {
-            throw CacheError(.corrupt, "the origin's answer for tree \(id) is cut off")
-        }
-        return tree
+        return PlaceCapabilities(isAntares: true, extensions: Set(reply.extensions ?? []))
     }
+}
+
+/// What one of an origin's places can do.
+struct PlaceCapabilities: Hashable, Sendable {
+    var isAntares: Bool
+    var extensions: Set<String> = []
+
+    /// The published API and no more.
+    static let published = PlaceCapabilities(isAntares: false)
 }

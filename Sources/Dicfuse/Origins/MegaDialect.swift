@@ -4,7 +4,7 @@ import GitObjects
 /// The published Mega API: listings by path at a commit, without sizes, and with modes only where the head still has the same
 /// tree.
 struct MegaDialect: OriginDialect {
-    static let listingLimit = 256 << 20
+    static let listingLimit = 128 << 20
 
     func resolve(
         _ revision: String, _ origin: isolated OriginFetcher
@@ -32,7 +32,7 @@ struct MegaDialect: OriginDialect {
         let refs =
             revision.isEmpty ? "" : "&refs=" + PercentEncoding.encode(revision.utf8, keepingSlashes: false)
         let reply = try await origin.get(
-            "/api/v1/latest-commit?path=/\(refs)", counting: .pinFetches, limit: 1 << 20
+            OriginCall(path: "/api/v1/latest-commit?path=/\(refs)", counter: .pinFetches), limit: 1 << 20
         ) { (body) throws(CacheError) in
             try MegaReplies.latestCommit(body)
         }
@@ -47,37 +47,100 @@ struct MegaDialect: OriginDialect {
     func directory(
         _ id: ObjectID, _ origin: isolated OriginFetcher
     ) async throws(CacheError) -> FetchedDirectory {
-        guard let record = origin.store.path(of: id) else {
+        var known = origin.store.path(of: id)
+        if known == nil { known = try await recover(id, origin) }
+        guard var record = known else {
             throw CacheError(.storage, "the index does not know what directory \(id) stands for: make the mount again")
         }
         let shown = "\(String(decoding: record.path, as: UTF8.self)) at \(record.commit)"
         let query = "?path=" + PercentEncoding.encode(record.path, keepingSlashes: true)
-        let listing = try await origin.get(
-            "/api/v1/tree/content-hash\(query)&refs=\(record.commit.hex)", counting: .listingFetches,
-            limit: Self.listingLimit
-        ) { (body) throws(CacheError) in
-            try MegaReplies.listing(body)
-        }
-        guard let listing else { throw CacheError(.corrupt, "origin \(origin.name) does not list \(shown)") }
+        let (listing, raw) = try await list(record, query, shown, origin)
         if listing.isEmpty, let listed = record.listed, listed != .emptyTreeSHA1 {
             // An empty list also means "no such path", and this path was in its parent's list.
             throw CacheError(
                 .corrupt, "origin \(origin.name) lists nothing for \(shown), which its parent lists as a tree")
         }
-        let modes = await self.modes(query, record, needed: listing.contains { !$0.isDirectory }, origin)
-        return try pack(listing, modes, record, shown, origin)
+        if record.isUnpinnable {
+            try confirm(listing, raw, shown, origin)
+        } else if raw == nil, record.listed != nil, try await ignoresCommit(query, origin) {
+            record.isUnpinnable = true
+            // Its parent lists a placeholder, which no tree of it will ever be.
+            record.listed = nil
+            origin.noteUnpinnable(record)
+            // What is at the head of such a repository has modes there.
+            let head = try await rawTree(query, nil, origin)
+            return try pack(listing, MegaReplies.modes(head ?? []), record, shown, origin)
+        }
+        return try pack(listing, MegaReplies.modes(raw ?? []), record, shown, origin)
     }
 
-    /// Modes come from the head's tree; `oid` makes the server answer only if that is the tree that was listed.
-    private func modes(
-        _ query: String, _ record: PathRecord, needed: Bool, _ origin: isolated OriginFetcher
-    ) async -> [[UInt8]: (mode: FileMode, id: ObjectID)] {
-        guard needed else { return [:] }
-        let guarding = record.listed.map { "&oid=\($0.hex)" } ?? ""
-        let body = try? await origin.get(
-            "/api/v1/file/tree\(query)\(guarding)", counting: .treeFetches, limit: AntaresDialect.treeLimit
+    /// The listing at the record's commit, and the raw tree if that is the one its parent lists.
+    private func list(
+        _ record: PathRecord, _ query: String, _ shown: String, _ origin: isolated OriginFetcher
+    ) async throws(CacheError) -> (listing: [MegaReplies.Listed], raw: [UInt8]?) {
+        let listing = try await origin.get(
+            OriginCall(
+                path: "/api/v1/tree/content-hash\(query)&refs=\(record.commit.hex)", counter: .listingFetches),
+            limit: Self.listingLimit
+        ) { (body) throws(CacheError) in
+            try MegaReplies.listing(body)
+        }
+        guard let listing else { throw CacheError(.corrupt, "origin \(origin.name) does not list \(shown)") }
+        // Directories have no modes to ask for; an import's raw tree is asked for even so, as the proof that it has not moved.
+        guard record.isUnpinnable || listing.contains(where: { !$0.isDirectory }) else { return (listing, nil) }
+        do throws(CacheError) {
+            return (listing, try await rawTree(query, record.listed, origin))
+        } catch  where !record.isUnpinnable {
+            // A server without raw trees is served by the rule for unknown modes.
+            return (listing, nil)
+        }
+    }
+
+    /// The tree at the head, or nil if that is not the tree `listed`: `oid` makes the server answer only then.
+    private func rawTree(
+        _ query: String, _ listed: ObjectID?, _ origin: isolated OriginFetcher
+    ) async throws(CacheError) -> [UInt8]? {
+        let guarding = listed.map { "&oid=\($0.hex)" } ?? ""
+        let body = try await origin.get(
+            OriginCall(path: "/api/v1/file/tree\(query)\(guarding)", counter: .treeFetches), limit: Self.listingLimit
         ) { (body) throws(CacheError) in body }
-        return MegaReplies.modes(body.flatMap { $0 } ?? [])
+        return body.flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// Whether the server answers for a commit that there cannot be: then it does not look at the commit at all, as it does below
+    /// the root of an imported repository.
+    private func ignoresCommit(_ query: String, _ origin: isolated OriginFetcher) async throws(CacheError) -> Bool {
+        let nobody = String(repeating: "f", count: 40)
+        do throws(CacheError) {
+            let listing = try await origin.get(
+                OriginCall(
+                    path: "/api/v1/tree/content-hash\(query)&refs=\(nobody)", counter: .listingFetches,
+                    serverErrorIsFinal: true), limit: Self.listingLimit
+            ) { (body) throws(CacheError) in try MegaReplies.listing(body) }
+            return listing?.isEmpty == false
+        } catch {
+            // The published server answers 500 for an unknown commit; whatever else fails tells nothing against the commit.
+            return false
+        }
+    }
+
+    /// A directory of an import is served as its parent listed it or not at all: never one version beside another.
+    private func confirm(
+        _ listing: [MegaReplies.Listed], _ raw: [UInt8]?, _ shown: String, _ origin: isolated OriginFetcher
+    ) throws(CacheError) {
+        let names = raw.flatMap { try? TreeParser.entries(of: $0) }.map { entries in
+            Dictionary(entries.map { ($0.name, $0.id) }, uniquingKeysWith: { first, _ in first })
+        }
+        let isSame = names.map { names in
+            names.count == listing.count && listing.allSatisfy { names[$0.name] == $0.id }
+        }
+        guard isSame == true else {
+            origin.counters.add(.movedImports)
+            throw CacheError(
+                .corrupt,
+                "\(shown) is in an imported repository that has moved on since the mount first looked into it, and the "
+                    + "origin \(origin.name) serves only its head: make the mount again")
+        }
     }
 
     private func pack(
@@ -92,7 +155,8 @@ struct MegaDialect: OriginDialect {
             if listed.isDirectory {
                 let path = PathKey.child(of: record.path, listed.name)
                 let key = PathKey.of(commit: record.commit, path: path)
-                result.paths[key] = PathRecord(commit: record.commit, path: path, listed: listed.id)
+                result.paths[key] = PathRecord(
+                    commit: record.commit, path: path, listed: listed.id, isUnpinnable: record.isUnpinnable)
                 entry = PackedEntry(mode: .directory, id: key, size: 0)
             } else {
                 entry = Self.file(listed, modes[listed.name], origin.store)

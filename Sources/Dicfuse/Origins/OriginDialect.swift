@@ -28,6 +28,12 @@ protocol OriginDialect: Sendable {
     func directory(
         _ id: ObjectID, _ origin: isolated OriginFetcher
     ) async throws(CacheError) -> FetchedDirectory
+
+    /// The change of this name as it is now.
+    /// - Throws: `unknownChangelist` if the origin has none; `refused` if it has an entry that leads out of its root.
+    func changelist(
+        _ name: String, _ origin: isolated OriginFetcher
+    ) async throws(CacheError) -> Changelist
 }
 
 extension DirectoryPacker {

@@ -10,12 +10,29 @@ actor OriginFetcher {
     nonisolated let counters: Counters
     nonisolated let log: Log
     /// Set once, by the store that owns this, before the first flight.
-    private(set) unowned var store: OriginStore
-    private var dialect: (any OriginDialect)?
+    nonisolated unowned let store: OriginStore
+    /// By place; nil where it has to be asked.
+    private var capabilities: [PlaceCapabilities?]
+    private var askingCapabilities: [Int: Task<PlaceCapabilities?, Never>] = [:]
     private var hasWarnedOfGuesses = false
-    let bases: [String]
-    /// Which base was last good.
-    var preferred = 0
+    /// Roots of repositories that the origin serves at their head only.
+    private var imports: Set<[UInt8]> = []
+    nonisolated let bases: [String]
+    nonisolated let access: TransferAccess
+    /// The health of the places; the status looks at it too.
+    nonisolated let places: Guarded<PlaceTable>
+    /// Misses that nobody has looked at.
+    nonisolated let arrivals = Guarded<[FlightKey]>([])
+    var blobQueue = BatchQueue(requests: 6, itemLimit: 512, byteLimit: 1 << 20)
+    var treeQueue = BatchQueue(requests: 6, itemLimit: 128, byteLimit: .max)
+
+    /// When a directory that nobody knows may be looked for again; see `MegaDialect.recover`.
+    var recoveryAllowed = Deadline(nanoseconds: 0)
+
+    /// Of the flight under way, if that is one in the background. Every task of the fetcher sets it, lest it inherit another's.
+    @TaskLocal static var urgency: Urgency?
+    /// Of what is fetched in the background.
+    var pace: Pace
 
     nonisolated var name: String { origin.name }
 
@@ -32,30 +49,58 @@ actor OriginFetcher {
         self.counters = counters
         self.log = log
         bases = origin.bases
+        access = origin.access
+        capabilities = Array(repeating: nil, count: origin.bases.count)
+        places = Guarded(PlaceTable(origin.bases))
+        pace = Pace(limit: RateLimit(UInt64(configuration.preloadRate)))
     }
 
     /// Starts a flight that the flight table asked for.
     nonisolated func launch(_ key: FlightKey) {
-        Task(executorPreference: thread) { await self.fly(key) }
+        guard Self.mayTravelTogether(key) else {
+            Task(executorPreference: thread) { await self.fly(key) }
+            return
+        }
+        let isFirst = arrivals.with { arrivals in
+            arrivals.append(key)
+            return arrivals.count == 1
+        }
+        if isFirst { Task(executorPreference: thread) { await self.sortArrivals() } }
     }
 
-    private func fly(_ key: FlightKey) async {
+    /// A flight that was begun in the background is wanted now.
+    nonisolated func promote(_ key: FlightKey, _ urgency: Urgency) {
+        Task(executorPreference: thread) { await self.raise(key, urgency) }
+    }
+
+    func fly(_ key: FlightKey) async {
+        let urgency = store.background.with { $0[key] }
+        await Self.$urgency.withValue(urgency) { await self.carryOut(key) }
+    }
+
+    private func carryOut(_ key: FlightKey) async {
         await store.writer.room()
+        // What looks absent may be on its way out of a damaged index.
+        await store.salvager.settled()
         do throws(CacheError) {
             switch key {
             case .directory(let id): try await fetchDirectory(key, id)
             case .blob(let id, let size): try await fetchBlob(key, id, size)
             case .information(let id, let mode): try await fetchInformation(key, id, mode)
             case .pin(let revision, let path): try await pin(key, revision, path)
+            case .changelist(let question): try await pinChangelist(key, question)
             }
         } catch {
-            if error.code == .unreachable { dialect = nil }
-            if error.code == .refused, case .directory = key {
-                counters.add(.refusedTrees)
-                log.warning("tree-refused", ["origin": name, "cause": error.message])
-            }
-            store.fail(key, error)
+            fail(key, error)
         }
+    }
+
+    nonisolated func fail(_ key: FlightKey, _ error: CacheError) {
+        if error.code == .refused, case .directory = key {
+            counters.add(.refusedTrees)
+            log.warning("tree-refused", ["origin": name, "cause": error.message])
+        }
+        store.fail(key, error)
     }
 
     // MARK: Directories
@@ -63,6 +108,9 @@ actor OriginFetcher {
     private func fetchDirectory(_ key: FlightKey, _ id: ObjectID) async throws(CacheError) {
         // It may have been stored between the asker's look at the index and this flight.
         if let packed = store.packedDirectory(id) { return store.land(key, .directory(packed), storing: nil) }
+        guard id.kind != .changed else {
+            throw CacheError(.storage, "the index has lost directory \(id) of a changelist: make the mount again")
+        }
         let dialect: any OriginDialect = id.kind == .path ? MegaDialect() : AntaresDialect()
         let fetched = try await dialect.directory(id, self)
         store.land(
@@ -72,14 +120,28 @@ actor OriginFetcher {
 
     // MARK: Blobs
 
+    /// Answers from the object files, where that can be done or where fetching would not help; false if the blob has to be fetched.
+    func landLocal(_ key: FlightKey, _ id: ObjectID) -> Bool {
+        switch store.localBlob(id) {
+        case .here(let local):
+            store.land(key, local, storing: nil)
+        case .failed(let error):
+            store.fail(key, error)
+        case .absent:
+            guard let adopted = store.adopt(id) else { return false }
+            store.land(key, adopted, storing: .blob(id, size: adopted.blobSize, contents: nil))
+        }
+        return true
+    }
+
     private func fetchBlob(_ key: FlightKey, _ id: ObjectID, _ size: UInt64?) async throws(CacheError) {
-        if let local = store.localBlob(id) { return store.land(key, local, storing: nil) }
+        if landLocal(key, id) { return }
         let value = try await getBlob(id, size: size)
         switch value {
         case .contents(let bytes):
             store.land(key, value, storing: .blob(id, size: UInt64(bytes.count), contents: bytes))
         case .file(_, let size):
-            store.land(key, value, storing: .blob(id, size: size, contents: nil))
+            store.land(key, value, storing: store.recorded(id, size: size))
         default:
             throw CacheError(.internalFailure, "a blob came as something else")
         }
@@ -165,13 +227,38 @@ actor OriginFetcher {
         }
         // Fetched before the answer: a root that cannot be had is an error with a reason here, and EIO without one in a mount.
         _ = try await store.value(of: .directory(directory))
+        var assurance: PinnedSnapshot.Assurance = directory.kind == .path ? [] : .treesVerified
+        if directory.kind == .path, isUnpinnable(directory) { assurance.insert(.unpinnable) }
+        let image = SealedImages.Key(root: directory, time: resolved.record.time)
         let snapshot = PinnedSnapshot(
             origin: name, commit: resolved.commit, commitTime: resolved.record.time, root: directory,
-            assurance: directory.kind == .path ? [] : .treesVerified)
+            assurance: assurance,
+            isSealed: store.images.isOffered(image))
         store.land(key, .pinned(snapshot), storing: nil)
+        store.sealer?.request(image)
     }
 
-    private func resolve(_ revision: String) async throws(CacheError) -> ResolvedCommit {
+    /// Whether the directory, or one that is known below it, cannot be had at a fixed commit.
+    func isUnpinnable(_ directory: ObjectID) -> Bool {
+        guard let record = store.path(of: directory) else { return false }
+        let below = record.path == [0x2F] ? record.path : record.path + [0x2F]
+        return record.isUnpinnable || imports.contains { $0 == record.path || $0.starts(with: below) }
+    }
+
+    /// A directory turned out to be served at the head of a repository of its own.
+    func noteUnpinnable(_ record: PathRecord) {
+        store.remember(record, as: PathKey.of(commit: record.commit, path: record.path))
+        guard imports.insert(record.path).inserted else { return }
+        counters.add(.unpinnableImports)
+        log.warning(
+            "import-unpinnable",
+            [
+                "origin": name, "path": String(decoding: record.path, as: UTF8.self),
+                "why": "the origin serves its head whatever commit is asked for; what is seen first is kept",
+            ])
+    }
+
+    func resolve(_ revision: String) async throws(CacheError) -> ResolvedCommit {
         if let commit = ObjectID(hex: revision), let record = store.snapshot(commit) {
             return ResolvedCommit(commit: commit, record: record)
         }
@@ -190,26 +277,65 @@ actor OriginFetcher {
         return resolved
     }
 
-    /// Which dialect the origin speaks: asked once, and again after it could not be reached.
-    private func currentDialect() async throws(CacheError) -> any OriginDialect {
-        if let dialect { return dialect }
-        let reply = try await get(
-            "/antares/v1/capabilities", counting: .capabilityFetches, limit: 64 * 1024
-        ) { (body) throws(CacheError) in body }
-        let isAntares = reply?.first { $0 != 0x20 && $0 != 0x0A } == UInt8(ascii: "{")
-        let found: any OriginDialect = isAntares ? AntaresDialect() : MegaDialect()
-        dialect = found
-        log.info("origin-dialect", ["origin": name, "dialect": isAntares ? "antares" : "mega"])
+    // MARK: What places can do
+
+    /// Which dialect the origin speaks: that of the first place that answers.
+    func currentDialect() async throws(CacheError) -> any OriginDialect {
+        if let known = capabilities.lazy.compactMap({ $0 }).first {
+            return known.isAntares ? AntaresDialect() : MegaDialect()
+        }
+        let asked = Answerer()
+        let call = OriginCall(path: "/antares/v1/capabilities", counter: .capabilityFetches)
+        let reply = try await get(call, limit: 64 * 1024, noting: asked) { (body) throws(CacheError) in body }
+        let found = reply.flatMap(AntaresReplies.capabilities) ?? .published
+        if let place = asked.place { capabilities[place] = found }
+        log.info("origin-dialect", ["origin": name, "dialect": found.isAntares ? "antares" : "mega"])
+        return found.isAntares ? AntaresDialect() : MegaDialect()
+    }
+
+    /// What the place can do: asked once, and again after it did not answer.
+    func capabilities(of place: Int) async -> PlaceCapabilities? {
+        if let known = capabilities[place] { return known }
+        if let asking = askingCapabilities[place] { return await asking.value }
+        let asking = Self.$urgency.withValue(nil) {
+            Task(executorPreference: thread) { await self.askCapabilities(of: place) }
+        }
+        askingCapabilities[place] = asking
+        defer { askingCapabilities[place] = nil }
+        return await asking.value
+    }
+
+    private func askCapabilities(of place: Int) async -> PlaceCapabilities? {
+        let call = OriginCall(path: "/antares/v1/capabilities", counter: .capabilityFetches, attempts: 1, place: place)
+        let result: Result<[UInt8]?, CacheError>
+        do throws(CacheError) {
+            result = .success(try await get(call, limit: 64 * 1024) { (body) throws(CacheError) in body })
+        } catch {
+            result = .failure(error)
+        }
+        guard case .success(let body) = result else { return nil }
+        let found = body.flatMap(AntaresReplies.capabilities) ?? .published
+        capabilities[place] = found
         return found
     }
 
-    /// For the status.
-    func dialectName() -> String {
-        switch dialect {
-        case is AntaresDialect: "antares"
-        case is MegaDialect: "mega"
-        default: "unknown"
-        }
+    func forgetCapabilities(of place: Int) {
+        capabilities[place] = nil
+    }
+
+    /// The place cannot do what it says.
+    func disable(_ name: String, at place: Int) {
+        capabilities[place]?.extensions.remove(name)
+    }
+
+    /// Whether it is known of a place that objects can be asked for together.
+    func asksTogether(_ name: String) -> Bool {
+        capabilities.contains { $0?.extensions.contains(name) == true }
+    }
+
+    /// Whether it is known of every place that objects have to be asked for one by one.
+    func asksOneByOne(_ name: String) -> Bool {
+        capabilities.allSatisfy { $0?.extensions.contains(name) == false }
     }
 }
 

@@ -41,4 +41,27 @@ enum PercentEncoding {
         }
         return String(decoding: text, as: UTF8.self)
     }
+
+    /// The bytes that `text` stands for; nil if a percent sign has no two hexadecimal digits behind it.
+    static func decode(_ text: String) -> [UInt8]? {
+        let text = Array(text.utf8)
+        guard text.contains(0x25) else { return text }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.count)
+        var index = 0
+        while index < text.count {
+            if text[index] != 0x25 {
+                bytes.append(text[index])
+                index += 1
+                continue
+            }
+            let digits = text[(index + 1)...].prefix(2)
+            guard digits.count == 2, digits.first != 0x2B,
+                let byte = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
+            else { return nil }
+            bytes.append(byte)
+            index += 3
+        }
+        return bytes
+    }
 }

@@ -10,14 +10,17 @@ struct Asker: Sendable {
     let store: OriginStore
     let counters: Counters
 
-    /// Joins a flight; its value goes to `landed`, its error to the worker.
-    func ask(_ key: FlightKey, _ landed: @escaping @Sendable (Asker, FlightValue) -> Void) -> Handled {
+    /// Joins a flight; its value goes to `landed`, its error to `failed`, which by default answers it.
+    func ask(
+        _ key: FlightKey, failed: @escaping @Sendable (Asker, CacheError) -> Void = { $0.answer($1) },
+        _ landed: @escaping @Sendable (Asker, FlightValue) -> Void
+    ) -> Handled {
         let asked = store.ask(
             key, WaiterID(owner: connection.id, request: header.id), deadline: header.deadline
         ) { result in
             switch result {
             case .success(let value): landed(self, value)
-            case .failure(let error): answer(error)
+            case .failure(let error): failed(self, error)
             }
         }
         switch asked {

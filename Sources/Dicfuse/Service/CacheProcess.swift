@@ -1,10 +1,11 @@
+import CacheProtocol
 import Glibc
 import LinuxSystem
 
 /// The program `dicfuse-cache`.
 ///
 /// Descriptors it is started with: 2 log lines, 3 a listening SOCK_SEQPACKET socket for the supervisor, 4 the configuration
-/// (`CacheConfiguration`, JSON). It prints `ready` once requests are accepted and ends on SIGTERM, SIGINT or a `shutDown`
+/// (`CacheConfiguration`, JSON), 5 a FIFO for log lines, which may be missing. It prints `ready` once requests are accepted and ends on SIGTERM, SIGINT or a `shutDown`
 /// request with everything stored.
 ///
 /// Exit codes: 0 ended as asked, 1 internal failure, 2 usage or configuration, 4 the store is held by another owner or cannot
@@ -12,25 +13,35 @@ import LinuxSystem
 public enum CacheProcess {
     private static let listenerFD: Int32 = 3
     private static let configurationFD: Int32 = 4
+    private static let linesFD: Int32 = 5
 
     /// - Parameter arguments: without the program's name.
     public static func run(_ arguments: [String]) -> Int32 {
         if arguments == ["--version"] {
-            print("dicfuse-cache \(CacheServer.version)")
+            print(
+                "dicfuse-cache \(CacheServer.version) control "
+                    + "\(ControlProtocolVersion.oldest)-\(ControlProtocolVersion.newest), "
+                    + "workers \(CacheProtocolVersion.oldest)-\(CacheProtocolVersion.newest)")
             return 0
         }
-        let log = Log()
+        let log = Log(lines: LineSink(inherited: linesFD))
+        raiseFileLimit()
         guard arguments.isEmpty else {
             log.error(
                 "usage", ["cause": "dicfuse-cache takes no arguments but --version; its configuration is on fd 4"])
             return 2
+        }
+        do throws(SystemError) {
+            try Hardening.apply(.cacheOwner)
+        } catch {
+            log.error("hardening", ["cause": error.description])
+            return 1
         }
         // First, so that every thread started later has them blocked.
         guard let signals = try? SignalSource(Signals([SIGTERM, SIGINT])) else {
             log.error("signals", ["cause": "the signals cannot be taken over"])
             return 1
         }
-        raiseFileLimit()
         do {
             let configuration = try readConfiguration()
             let listener = try takeListener()

@@ -15,6 +15,8 @@ public final class CacheServer: Sendable {
     private struct State {
         var connections: [UInt64: Connection] = [:]
         var nextID = Token.firstConnection
+        /// A supervisor has asked for something: it has recorded this process, or will not come back.
+        var wasAsked = false
     }
 
     public static let version = "0.1.0"
@@ -23,6 +25,8 @@ public final class CacheServer: Sendable {
     private let stores: [String: OriginStore]
     private let fetchThread: FetchThread
     private let counters = Counters()
+    private let escrow = Escrow()
+    private let pulses: [Pulse]
     private let log: Log
     private let epoll: Epoll.Reference
     private let stopping: EventCounter
@@ -31,6 +35,7 @@ public final class CacheServer: Sendable {
     private let listener: SharedFD?
     private let signals: SignalSource?
     private let previousEndedCleanly: Bool
+    private let housekeeping: Housekeeping
 
     /// Opens the stores. The caller holds the lock on the store directory.
     init(
@@ -44,13 +49,22 @@ public final class CacheServer: Sendable {
         fetchThread = try FetchThread(connections: configuration.connections)
         epoll = try Epoll.Reference()
         stopping = try EventCounter()
+        let housekeeping = Housekeeping(
+            memory: SpillBudget(UInt64(configuration.fullDiskMemory)),
+            evictor: try Evictor(limits: configuration.limits, counters: counters, log: log),
+            sweeper: try Sweeper(
+                rate: UInt64(configuration.sweepRate), interval: .seconds(configuration.sweepIntervalSeconds),
+                counters: counters, log: log))
+        self.housekeeping = housekeeping
         var stores: [String: OriginStore] = [:]
         for origin in configuration.origins {
             stores[origin.name] = try OriginStore(
                 directory: "\(configuration.directory)/\(origin.name)", origin: origin, configuration: configuration,
-                thread: fetchThread, counters: counters, log: log)
+                thread: fetchThread, housekeeping: housekeeping, imagesTrusted: endedCleanly, counters: counters,
+                log: log)
         }
         self.stores = stores
+        pulses = (0..<configuration.threads).map { _ in Pulse() }
         try epoll.value.add(stopping.raw, .readable, token: Token.stop)
         if let listener { try epoll.value.add(listener.raw, [.readable, .oneShot], token: Token.listener) }
         if let signals { try epoll.value.add(signals.value.raw, [.readable, .oneShot], token: Token.signals) }
@@ -59,12 +73,22 @@ public final class CacheServer: Sendable {
     /// Serves until `stop`, a signal or the supervisor ends it; then everything that was queued is stored.
     func run(ready: () -> Void) throws {
         try fetchThread.start(keepers: Array(stores.values))
-        var threads: [SystemThread] = []
-        for _ in 0..<configuration.threads {
-            threads.append(try SystemThread.start(name: "cache", stackSize: 1 << 20) { [self] in serve() })
+        let ordered = stores.values.sorted { $0.name < $1.name }
+        try housekeeping.evictor.start(ordered)
+        try housekeeping.sweeper.start(ordered)
+        if configuration.seal {
+            for store in ordered { try store.startSealing() }
         }
+        if !previousEndedCleanly { housekeeping.sweeper.request(.sizes) }
+        var threads: [SystemThread] = []
+        for pulse in pulses {
+            threads.append(try SystemThread.start(name: "cache", stackSize: 1 << 20) { [self] in serve(pulse) })
+        }
+        for store in ordered { store.preloader.start(store, thread: fetchThread) }
         ready()
         for thread in threads { thread.join() }
+        housekeeping.sweeper.stop()
+        housekeeping.evictor.stop()
         fetchThread.stop()
         for store in stores.values { store.finish() }
         state.with { state in
@@ -87,12 +111,27 @@ public final class CacheServer: Sendable {
             uptimeSeconds: Int64((Deadline.now.nanoseconds - startedAt.nanoseconds) / 1_000_000_000),
             previousEndedCleanly: previousEndedCleanly, workers: workers, counters: counters.named,
             failures: counters.failuresByCode, droppedLogLines: log.droppedLines,
+            eviction: housekeeping.evictor.report, sweep: housekeeping.sweeper.report,
+            disk: StatusReport.Disk(of: configuration.directory),
             origins: stores.values.sorted { $0.name < $1.name }.map { store in
                 let (flights, waiters) = store.waiters
+                let objects = store.objectUsage
+                let aside = (try? store.objects.quarantine()) ?? StoreUsage()
+                let (places, images) = (store.places, store.images.all)
+                let inUse = store.images.inUse
                 return StatusReport.Origin(
-                    name: store.name, flights: flights, waiters: waiters, indexBytes: store.environment.usedBytes)
+                    name: store.name, flights: flights, waiters: waiters, indexBytes: store.indexBytes,
+                    objects: objects?.objects ?? 0, objectBytes: objects?.bytes ?? 0, images: images.count,
+                    imageBytes: images.reduce(0) { $0 + $1.image.footprint },
+                    mountedImages: images.count { inUse.contains($0.key) }, quarantined: aside.objects,
+                    quarantinedBytes: aside.bytes,
+                    isBusy: objects == nil || store.isLanding || store.salvager.isBusy || !store.writer.isIdle,
+                    state: places.state, offlineSeconds: places.offlineSince.map { Deadline.now.seconds(since: $0) },
+                    places: places.report, preloads: store.preloader.reports)
             })
     }
+
+    func store(_ origin: String) -> OriginStore? { stores[origin] }
 
     // MARK: Connections
 
@@ -129,6 +168,11 @@ public final class CacheServer: Sendable {
         case .control:
             for store in stores.values { store.leave(owner: connection.id) }
             log.info("control-closed", ["reason": reason])
+            // A supervisor that died before it could record this process: nobody would find it, and it holds the store.
+            if state.with({ !$0.wasAsked }) {
+                log.info("stopping", ["reason": "the supervisor ended before it asked for anything"])
+                stop()
+            }
         case .worker(let mount, let store):
             store.leave(owner: connection.id)
             log.info("worker-closed", ["mount": mount, "origin": store.name, "reason": reason])
@@ -150,7 +194,7 @@ public final class CacheServer: Sendable {
         }
     }
 
-    private func serve() {
+    private func serve(_ pulse: Pulse) {
         let desk: Desk
         do {
             desk = try makeDesk()
@@ -160,6 +204,8 @@ public final class CacheServer: Sendable {
         }
         while true {
             guard let events = try? epoll.value.wait(limit: 16) else { continue }
+            pulse.beginTurn()
+            defer { pulse.endTurn() }
             for event in events {
                 switch event.token {
                 case Token.stop: return
@@ -175,11 +221,14 @@ public final class CacheServer: Sendable {
         Desk(
             worker: WorkerService(counters: counters, log: log),
             control: ControlService(
-                stores: stores, defaultOrigin: configuration.defaultOrigin, counters: counters, log: log,
+                stores: stores, defaultOrigin: configuration.defaultOrigin, counters: counters, escrow: escrow,
+                log: log,
                 attach: { [self] (socket, mount, store) throws(SystemError) in
                     try attach(socket, mount: mount, origin: store)
                 },
-                status: { [self] in status.json }, shutDown: { [self] in stop() }),
+                status: { [self] in status.json }, housekeeping: housekeeping,
+                pulses: { [self] in (pulses + [fetchThread.pulse]).compactMap(\.report) },
+                shutDown: { [self] in stop() }),
             readers: try Readers(stores))
     }
 
@@ -234,6 +283,7 @@ public final class CacheServer: Sendable {
     ) -> Handled {
         switch connection.role {
         case .control:
+            state.with { $0.wasAsked = true }
             return desk.control.handle(message, fds, on: connection)
         case .worker(_, let store):
             guard fds.count == 0 else { return .violation("a descriptor on a worker's socket") }
@@ -259,7 +309,7 @@ struct Readers: ~Copyable {
 
     init(_ stores: [String: OriginStore]) throws(IndexError) {
         var boxes: [String: IndexReaderBox] = [:]
-        for (name, store) in stores { boxes[name] = try IndexReaderBox(store.environment) }
+        for (name, store) in stores { boxes[name] = try IndexReaderBox(store.index) }
         self.boxes = boxes
     }
 

@@ -6,7 +6,7 @@ import WireFormat
 /// A message on its way out.
 struct OutgoingMessage: Sendable {
     var bytes: [UInt8]
-    var file: SharedFD?
+    var files: [SharedFD] = []
 }
 
 /// The owner's end of one socket. One epoll thread at a time receives on it; every thread may send.
@@ -128,7 +128,7 @@ final class Connection: Sendable {
     private func transmit(_ message: OutgoingMessage) -> Bool {
         let empty = UnsafeRawBufferPointer(start: nil, count: 0)
         let error = message.bytes.withUnsafeBytes { bytes in
-            socket.send(bytes, empty, fds: message.file.map { [$0.raw] } ?? [])
+            socket.send(bytes, empty, fds: message.files.map(\.raw))
         }
         // On any other error the peer is gone, and the message with it.
         return error != .wouldBlock && error != .interrupted
@@ -146,12 +146,12 @@ final class Connection: Sendable {
 extension Connection {
     /// Answers a worker's request.
     func reply(_ header: MessageHeader, _ reply: WorkerReply, file: SharedFD? = nil) {
-        send(OutgoingMessage(bytes: header.reply().message(reply.encode()), file: file))
+        send(OutgoingMessage(bytes: header.reply().message(reply.encode()), files: file.map { [$0] } ?? []))
     }
 
     /// Answers the supervisor's request.
-    func reply(_ header: MessageHeader, _ reply: ControlReply) {
-        send(OutgoingMessage(bytes: header.reply().message(reply.encode())))
+    func reply(_ header: MessageHeader, _ reply: ControlReply, files: [SharedFD] = []) {
+        send(OutgoingMessage(bytes: header.reply().message(reply.encode()), files: files))
     }
 
     func reply(_ header: MessageHeader, _ error: CacheError, _ counters: Counters) {

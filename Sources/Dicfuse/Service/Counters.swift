@@ -5,9 +5,23 @@ import Synchronization
 enum Counter: String, CaseIterable, Sendable {
     case directoryHits, directoryMisses, blobHits, blobMisses, statHits, statMisses
     case treeFetches, listingFetches, blobFetches, sizeFetches, pinFetches, capabilityFetches
+    /// Requests for many objects, and what they brought.
+    case batchFetches, batchedObjects
+    /// Objects fetched before anybody asked, and those that were asked for afterwards.
+    case readaheadFetches, readaheadHits
     case bytesFetched, retries, negativeHits
+    /// Requests to origins that took longer than is usual.
+    case slowFetches
+    /// How often nothing answered any more, and requests that were turned away meanwhile.
+    case outages, offlineRefusals
     case refusedTrees, verifyFailures, sizeMismatches, damagedObjects, storageFailures
+    case evictedObjects, limitsUnmet, checkedObjects, missingObjects, adoptedObjects, damagedIndexes, salvagedEntries
     case guessedModes
+    /// Sealed images made, snapshots that could not be sealed because a size or mode is not known or for another reason, and images that were
+    /// not as written.
+    case sealedImages, unsealedForSizes, unsealed, damagedImages
+    /// Imported repositories found, and directories of them that had moved on before they were seen.
+    case unpinnableImports, movedImports
     case messages, protocolErrors, cancelled
 }
 

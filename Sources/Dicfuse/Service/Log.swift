@@ -5,10 +5,13 @@ import Synchronization
 /// Lines on standard error: `level event key=value…`. A reader that does not read costs lines, never a wait.
 final class Log: Sendable {
     private let descriptor: Int32
+    private let lines: LineSink
     private let dropped = Atomic<UInt64>(0)
 
-    init(descriptor: Int32 = 2) {
+    /// `lines` gets them, too.
+    init(descriptor: Int32 = 2, lines: LineSink = LineSink()) {
         self.descriptor = descriptor
+        self.lines = lines
     }
 
     func info(_ event: String, _ fields: KeyValuePairs<String, String> = [:]) { line("info", event, fields) }
@@ -27,12 +30,13 @@ final class Log: Sendable {
     }
 
     private func write(_ text: String) {
+        let bytes = Array(text.utf8)
+        lines.write(bytes)
         var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         guard poll(&entry, 1, 0) == 1, entry.revents & Int16(POLLOUT) != 0 else {
             dropped.add(1, ordering: .relaxed)
             return
         }
-        let bytes = Array(text.utf8)
         _ = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
     }
 

@@ -6,40 +6,84 @@ import LinuxSystem
 /// All that belongs to one origin: its index, its object files, its flights. Nothing in it is shared with another origin.
 final class OriginStore: DeadlineKeeper {
     let name: String
-    let environment: IndexEnvironment
+    let index: IndexSlot
     let objects: ObjectStore
     let writer: IndexWriter
-    private let counters: Counters
-    private let log: Log
+    let counters: Counters
+    let log: Log
     private let thread: FetchThread
-    private let configuration: CacheConfiguration
-    private let flights = Guarded(FlightTable())
+    let configuration: CacheConfiguration
+    let flights = Guarded(FlightTable())
     /// Path keys whose index write is under way.
     private let pendingPaths = Guarded<[ObjectID: PathRecord]>([:])
     /// For the fetch thread, and for the epoll threads where they land something.
-    private let reader: Guarded<IndexReaderBox>
-    private let nextRequest = Guarded<UInt64>(0)
+    let reader: Guarded<IndexReaderBox>
+    let nextRequest = Guarded<UInt64>(0)
+    /// Flights that were begun in the background and that nobody else waits for.
+    let background = Guarded<[FlightKey: Urgency]>([:])
+    /// What is likely to be asked for next.
+    private let readahead = Guarded(Readahead())
     private let fetcherSlot = Guarded<OriginFetcher?>(nil)
+    let directory: String
+    let commitLog: CommitLog
+    let inbox: Inbox
+    let images: SealedImages
+    private let sealerSlot = Guarded<Sealer?>(nil)
+    let housekeeping: Housekeeping
+    let salvager: Salvager
+    let preloader: Preloader
+    let mountUses = Guarded(MountUses())
+    let recentUses = Guarded(RecentUses())
+    /// Evicted, but not yet taken from the index.
+    let leaving = Guarded(LeavingObjects())
 
     /// - Parameter directory: the store's own; made if it is not there.
     init(
         directory: String, origin: CacheConfiguration.Origin, configuration: CacheConfiguration, thread: FetchThread,
-        counters: Counters, log: Log
+        housekeeping: Housekeeping, imagesTrusted: Bool, counters: Counters, log: Log
     ) throws {
         name = origin.name
+        self.directory = directory
+        commitLog = CommitLog("\(directory)/commits")
+        self.housekeeping = housekeeping
         self.configuration = configuration
         self.thread = thread
         self.counters = counters
         self.log = log
         do {
-            for path in ["", "/objects", "/incoming", "/quarantine", "/index", "/index/data.mdb", "/index/lock.mdb"] {
-                try StoreDirectory.checkOwner(directory + path)
-            }
+            try StoreDirectory.checkStore(directory)
             try Directory.create(directory, mode: 0o755)
-            objects = try ObjectStore(directory)
-            environment = try Self.openIndex("\(directory)/index", readers: configuration.threads + 2, log)
-            reader = Guarded(try IndexReaderBox(environment))
-            writer = try IndexWriter(environment: environment, objects: objects, counters: counters, log: log)
+            let isMigrated = try StoreMigration.run(directory)
+            if isMigrated { log.info("store-migrated", ["origin": origin.name]) }
+            objects = try ObjectStore(
+                directory, memory: housekeeping.memory,
+                diskIsFull: { [evictor = housekeeping.evictor] in evictor.diskIsFull() })
+            images = try SealedImages(directory, trusted: imagesTrusted && !isMigrated)
+            let opened = try IndexSlot.open("\(directory)/index", readers: configuration.threads + 6)
+            index = opened.slot
+            let salvager = Salvager(origin: origin.name, counters: counters, log: log)
+            self.salvager = salvager
+            let preloader = Preloader(directory: directory, origin: origin.name, log: log)
+            self.preloader = preloader
+            reader = Guarded(try IndexReaderBox(index))
+            let (evictor, sweeper) = (housekeeping.evictor, housekeeping.sweeper)
+            inbox = try Inbox(objects, counters: counters, log: log)
+            writer = try IndexWriter(
+                slot: index, objects: objects, counters: counters, log: log,
+                hooks: IndexWriter.Hooks(
+                    usageChanged: { evictor.usageChanged() }, makeRoom: { evictor.makeRoom() },
+                    replaced: { aside, writer in
+                        counters.add(.damagedIndexes)
+                        preloader.forgetComplete()
+                        salvager.start(aside, into: writer)
+                        sweeper.request(.rebuild)
+                    }))
+            if let aside = opened.aside {
+                counters.add(.damagedIndexes)
+                log.error("index-damaged", ["origin": origin.name, "cause": opened.damage ?? "", "moved": aside])
+                salvager.start(aside, into: writer)
+                sweeper.request(.rebuild)
+            }
         } catch let error as StoreDirectory.Failure {
             throw error
         } catch {
@@ -50,24 +94,17 @@ final class OriginStore: DeadlineKeeper {
         fetcherSlot.with { $0 = fetcher }
     }
 
-    private static func openIndex(_ path: String, readers: Int, _ log: Log) throws -> IndexEnvironment {
-        try Directory.create(path, mode: 0o700)
-        switch Self.tryIndex(path, readers) {
-        case .success(let environment):
-            return environment
-        case .failure(let error):
-            guard error.isDamage else { throw error }
-            // All that is in it can be had again; what it says cannot be trusted.
-            let aside = "\(path).damaged-\(time(nil))"
-            log.error("index-damaged", ["path": path, "cause": "\(error)", "moved": aside])
-            try check(rename(path, aside), "rename", path)
-            try Directory.create(path, mode: 0o700)
-            return try IndexEnvironment(path, readers: readers)
-        }
-    }
+    var fetcher: OriginFetcher? { fetcherSlot.with { $0 } }
 
-    private static func tryIndex(_ path: String, _ readers: Int) -> Result<IndexEnvironment, IndexError> {
-        Result { () throws(IndexError) in try IndexEnvironment(path, readers: readers) }
+    // MARK: Sealing
+
+    var sealer: Sealer? { sealerSlot.with { $0 } }
+
+    /// Snapshots that are pinned are sealed from now on.
+    func startSealing() throws(SystemError) {
+        let sealer = try Sealer(self)
+        try sealer.start()
+        sealerSlot.with { $0 = sealer }
     }
 
     // MARK: Asking
@@ -94,6 +131,10 @@ final class OriginStore: DeadlineKeeper {
         case .start:
             fetcherSlot.with { $0 }?.launch(key)
         case .waiting(let sooner):
+            if let urgency = background.with({ $0.removeValue(forKey: key) }) {
+                urgency.raise()
+                fetcherSlot.with { $0 }?.promote(key, urgency)
+            }
             if sooner { thread.wake() }
         case .landed(let value):
             waiter.recipient(.success(value))
@@ -108,24 +149,98 @@ final class OriginStore: DeadlineKeeper {
         return .taken
     }
 
-    /// For the owner's own steps: waits as long as the flight takes.
+    /// Asks for something that nobody waits for: what is asked for by somebody goes first. For the fetch thread.
+    func prefetch(_ key: FlightKey, _ recipient: @escaping FlightRecipient) {
+        let urgency = Urgency()
+        // Before the flight begins, so that whoever joins it raises it.
+        let isFirst = background.with { background in
+            guard background[key] == nil else { return false }
+            background[key] = urgency
+            return true
+        }
+        let waiter = FlightTable.Waiter(
+            id: WaiterID(owner: 0, request: nextInternalRequest()), deadline: .never, recipient: recipient)
+        let joined = flights.with { $0.join(key, waiter, now: .now) }
+        if case .start = joined {
+            fetcherSlot.with { $0 }?.launch(key)
+            return
+        }
+        if isFirst { settle(key) }
+        switch joined {
+        case .landed(let value): recipient(.success(value))
+        case .failed(let error): recipient(.failure(error))
+        default: break
+        }
+    }
+
+    private func settle(_ key: FlightKey) {
+        background.with { if !$0.isEmpty { $0[key] = nil } }
+    }
+
+    /// For the owner's own steps: waits as long as the flight takes, or until the deadline.
     func value(
-        of key: FlightKey, isolation: isolated (any Actor)? = #isolation
+        of key: FlightKey, deadline: Deadline = .never, isolation: isolated (any Actor)? = #isolation
     ) async throws(CacheError) -> FlightValue {
         // What is here needs no flight.
         if case .directory(let id) = key, let packed = packedDirectory(id) { return .directory(packed) }
-        let request = nextRequest.with { next in
-            next += 1
-            return next
-        }
+        let request = nextInternalRequest()
         let result: FlightResult = await withCheckedContinuation { continuation in
+            if OriginFetcher.urgency?.isBackground == true {
+                return prefetch(key) { continuation.resume(returning: $0) }
+            }
             _ = ask(
                 key,
-                FlightTable.Waiter(id: WaiterID(owner: 0, request: request), deadline: .never) {
+                FlightTable.Waiter(id: WaiterID(owner: 0, request: request), deadline: deadline) {
                     continuation.resume(returning: $0)
                 })
         }
         return try result.get()
+    }
+
+    /// The health of the origin's places.
+    var places: PlaceTable {
+        fetcherSlot.with { $0 }?.places.with { $0 } ?? PlaceTable([])
+    }
+
+    // MARK: Readahead
+
+    /// A worker was given a listing.
+    func noteListed(_ id: ObjectID, _ packed: [UInt8]) {
+        readahead.with { $0.listed(id, packed) }
+    }
+
+    /// A worker was given an object that was here.
+    func noteUsed(_ id: ObjectID) {
+        if readahead.with({ $0.used(id) }) { counters.add(.readaheadHits) }
+    }
+
+    /// Starts flights for what is likely to be missed after `id`; the caller has to carry them out. For the fetch thread.
+    func flightsAhead(of id: ObjectID) -> [FlightKey] {
+        let guesses = readahead.with { $0.missed(id) }.filter {
+            $0.isDirectory ? packedDirectory($0.id) == nil : information(of: $0.id)?.flags.contains(.present) != true
+        }
+        var keys: [FlightKey] = []
+        var ids: [ObjectID] = []
+        for guess in guesses where guess.id != .emptyBlobSHA1 {
+            let key: FlightKey = guess.isDirectory ? .directory(guess.id) : .blob(guess.id, size: guess.size)
+            guard OriginFetcher.mayTravelTogether(key) else { continue }
+            let waiter = FlightTable.Waiter(
+                id: WaiterID(owner: 0, request: nextInternalRequest()), deadline: .never, recipient: { _ in })
+            // One under way would get a waiter that nobody needs.
+            guard flights.with({ $0.start(key, waiter, now: .now) }) else { continue }
+            keys.append(key)
+            ids.append(guess.id)
+        }
+        readahead.with { $0.guess(ids) }
+        counters.add(.readaheadFetches, UInt64(ids.count))
+        return keys
+    }
+
+    private func nextInternalRequest() -> UInt64 {
+        nextRequest.with { next in
+            next += 1
+            return next
+        }
     }
 
     func cancel(_ id: WaiterID) {
@@ -134,6 +249,12 @@ final class OriginStore: DeadlineKeeper {
 
     func leave(owner: UInt64) {
         flights.with { $0.leave(owner: owner) }
+        mountUses.with { $0.leave(owner, now: Int64(time(nil))) }
+    }
+
+    /// Something has been answered that is not stored yet.
+    var isLanding: Bool {
+        flights.with { $0.landed > 0 }
     }
 
     var waiters: (flights: Int, waiters: Int) {
@@ -147,12 +268,14 @@ final class OriginStore: DeadlineKeeper {
         if case .directory(_, _, let paths)? = change, !paths.isEmpty {
             pendingPaths.with { $0.merge(paths) { _, new in new } }
         }
+        settle(key)
         let waiters = flights.with { $0.land(key, value) }
         for waiter in waiters { waiter.recipient(.success(value)) }
         guard let change else { return flights.with { $0.forget(key) } }
-        writer.submit(change) { [self] _ in
+        writer.submit(change) { [self] isStored in
             flights.with { $0.forget(key) }
-            if case .directory(_, _, let paths) = change, !paths.isEmpty {
+            // What a path key stands for is known nowhere else.
+            if isStored, case .directory(_, _, let paths) = change, !paths.isEmpty {
                 pendingPaths.with { pending in for path in paths.keys { pending[path] = nil } }
             }
         }
@@ -160,7 +283,12 @@ final class OriginStore: DeadlineKeeper {
 
     func fail(_ key: FlightKey, _ error: CacheError) {
         let remember: Bool
-        if case .pin = key { remember = false } else { remember = true }
+        switch key {
+        // What a name means may be another thing a moment later.
+        case .pin, .changelist: remember = false
+        default: remember = true
+        }
+        settle(key)
         let waiters = flights.with { $0.fail(key, error, now: .now, remember: remember) }
         for waiter in waiters { waiter.recipient(.failure(error)) }
     }
@@ -180,14 +308,20 @@ final class OriginStore: DeadlineKeeper {
 
     // MARK: The fetch thread's look at the index
 
-    private func read<Value>(_ body: (borrowing IndexReader) throws(IndexError) -> Value?) -> Value? {
+    func read<Value>(_ body: (borrowing IndexReader) throws(IndexError) -> Value?) -> Value? {
         do {
             return try reader.with { (box) throws(IndexError) in try body(box.reader) }
         } catch {
-            counters.add(.storageFailures)
-            log.error("index-read-failed", ["origin": name, "cause": "\(error)"])
+            unreadable(error)
             return nil
         }
+    }
+
+    /// A look at the index that failed counts as a miss: what is in it can be had again. A damaged one is replaced.
+    func unreadable(_ error: IndexError) {
+        counters.add(.storageFailures)
+        log.error("index-read-failed", ["origin": name, "cause": "\(error)"])
+        if error.isDamage, index.doubt(index.current) { writer.submit(.replaceIndex) }
     }
 
     func packedDirectory(_ id: ObjectID) -> [UInt8]? {
@@ -213,6 +347,7 @@ final class OriginStore: DeadlineKeeper {
 
     /// Keeps what a root's key stands for until it is in the index.
     func remember(_ path: PathRecord, as key: ObjectID) {
+        if path.path == [0x2F] { commitLog.note(path.commit) }
         pendingPaths.with { $0[key] = path }
         writer.submit(.path(key, path)) { [pendingPaths] _ in pendingPaths.with { $0[key] = nil } }
     }
@@ -240,48 +375,13 @@ final class OriginStore: DeadlineKeeper {
         return Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000
     }
 
-    // MARK: Object files
-
-    /// A blob that is here, for the fetch thread; nil if it has to be fetched.
-    func localBlob(_ id: ObjectID) -> FlightValue? {
-        guard let record = information(of: id) else { return nil }
-        return localBlob(id, record)
-    }
-
-    /// A blob that is here according to `record`; a damaged file is set aside and counts as absent.
-    func localBlob(_ id: ObjectID, _ record: BlobRecord) -> FlightValue? {
-        if id == .emptyBlobSHA1 { return .contents([]) }
-        guard record.flags.contains(.present) else { return nil }
-        do throws(SystemError) {
-            switch try objects.open(id, size: record.size) {
-            case .file(let file):
-                guard record.size <= UInt64(WorkerReply.inlineBlobLimit) else {
-                    return .file(file, size: record.size)
-                }
-                var bytes = [UInt8](repeating: 0, count: Int(record.size))
-                let result = bytes.withUnsafeMutableBytes { buffer in
-                    Result { () throws(SystemError) in try File.read(file.raw, into: buffer, at: 0) }
-                }
-                return try result.get() == bytes.count ? .contents(bytes) : nil
-            case .absent:
-                writer.submit(.blobLost(id))
-                return nil
-            case .damaged:
-                counters.add(.damagedObjects)
-                log.error("object-damaged", ["origin": name, "object": id.hex, "action": "quarantined"])
-                try objects.quarantine(id)
-                writer.submit(.blobLost(id))
-                return nil
-            }
-        } catch {
-            counters.add(.storageFailures)
-            log.error("object-read-failed", ["origin": name, "object": id.hex, "cause": "\(error)"])
-            return nil
-        }
-    }
-
     /// Stores what is queued. Nothing may be asked any more.
     func finish() {
+        preloader.stop()
+        sealer?.stop()
+        inbox.stop()
+        _ = flushUses()
+        salvager.finish()
         writer.finish()
         fetcherSlot.with { $0 = nil }
     }

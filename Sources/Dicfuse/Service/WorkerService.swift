@@ -42,6 +42,8 @@ struct WorkerService: Sendable {
         case .directory(let id): return directory(id, asker, reader)
         case .stat(let directory, let index): return stat(directory, Int(index), asker, reader)
         case .open(let id, let size): return open(id, size, asker, reader)
+        case .provide(let id):
+            return provide(id, asker, reader)
         case .cancel(let request):
             store.cancel(WaiterID(owner: connection.id, request: request))
             return .done
@@ -73,14 +75,19 @@ struct WorkerService: Sendable {
             if let packed = try reader.packedDirectory(id) {
                 counters.add(.directoryHits)
                 asker.answer(directory: packed)
+                asker.store.noteUsed(id)
+                asker.store.noteListed(id, packed)
                 return .done
             }
         } catch {
-            unreadable(error)
+            asker.store.unreadable(error)
         }
         counters.add(.directoryMisses)
+        asker.store.noteUsed(id)
         return asker.ask(.directory(id)) { asker, value in
-            if case .directory(let packed) = value { asker.answer(directory: packed) }
+            guard case .directory(let packed) = value else { return }
+            asker.answer(directory: packed)
+            asker.store.noteListed(id, packed)
         }
     }
 
@@ -102,7 +109,7 @@ struct WorkerService: Sendable {
                 return stat(directory, index, entry, asker)
             }
         } catch {
-            unreadable(error)
+            asker.store.unreadable(error)
         }
         return asker.ask(.directory(directory)) { asker, value in
             guard case .directory(let packed) = value else { return }
@@ -141,23 +148,74 @@ struct WorkerService: Sendable {
             asker.answer(CacheError(.invalidRequest, "\(id) is a directory's key, not a blob"))
             return .done
         }
+        asker.store.noteRequest(id, by: asker.connection.id)
         do throws(IndexError) {
             let record = id == .emptyBlobSHA1 ? BlobRecord(size: 0, flags: .present, lastUse: 0) : try reader.blob(id)
-            if let record, let value = asker.store.localBlob(id, record) {
+            switch record.map({ asker.store.localBlob(id, $0) }) ?? .absent {
+            case .here(let value):
                 counters.add(.blobHits)
                 asker.answer(id, value, expecting: size)
+                asker.store.noteUsed(id)
                 return .done
+            case .failed(let error):
+                asker.answer(error)
+                return .done
+            case .absent:
+                break
             }
         } catch {
-            unreadable(error)
+            asker.store.unreadable(error)
         }
         counters.add(.blobMisses)
+        asker.store.noteUsed(id)
         return asker.ask(.blob(id, size: size)) { asker, value in asker.answer(id, value, expecting: size) }
     }
 
-    /// A look at the index that failed counts as a miss: what is in it can be had again.
-    private func unreadable(_ error: IndexError) {
-        counters.add(.storageFailures)
-        log.error("index-read-failed", ["cause": "\(error)"])
+    /// For a data layer: the object has to be in it, and in the inbox, before the answer.
+    private func provide(_ id: ObjectID, _ asker: Asker, _ reader: borrowing IndexReader) -> Handled {
+        guard id.kind != .path else {
+            asker.answer(CacheError(.invalidRequest, "\(id) is a directory's key, not a blob"))
+            return .done
+        }
+        let store = asker.store
+        store.noteRequest(id, by: asker.connection.id)
+        var record: BlobRecord?
+        do throws(IndexError) {
+            record = try reader.blob(id)
+        } catch {
+            store.unreadable(error)
+        }
+        switch record.map({ store.provideLocal(id, $0) }) ?? .absent {
+        case .provided:
+            counters.add(.blobHits)
+            asker.reply(.provided)
+            return .done
+        case .failed(let error):
+            asker.answer(error)
+            return .done
+        case .absent:
+            break
+        }
+        counters.add(.blobMisses)
+        let size = record?.size ?? store.images.size(of: id)
+        if let size, size > WorkerReply.largeObject {
+            asker.reply(.large(size: size))
+            return .done
+        }
+        return asker.ask(
+            .blob(id, size: size),
+            failed: { asker, error in
+                // Whoever reads it has as much time as its size allows.
+                if error.code == .timedOut, let size, store.takesLonger(size) { return asker.reply(.large(size: size)) }
+                asker.answer(error)
+            }
+        ) { asker, value in
+            store.inbox.provide(id, value) { result in
+                switch result {
+                case .success(let reply): asker.reply(reply)
+                case .failure(let error): asker.answer(error)
+                }
+            }
+        }
     }
 }

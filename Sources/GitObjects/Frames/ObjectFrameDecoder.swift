@@ -1,7 +1,7 @@
 /// Reads a stream of object frames from chunks of any size.
 ///
-/// Trees are collected, blobs pass through: memory is bounded by `treeLimit` whatever the stream announces. After an error the
-/// decoder stays failed. No I/O; belongs to one thread at a time.
+/// Blobs pass through; trees are collected, so that memory is bounded by `treeLimit` whatever the stream announces, or pass
+/// through as well if `passesTrees`. After an error the decoder stays failed. No I/O; belongs to one thread at a time.
 ///
 ///     var rest = chunk
 ///     while let event = try decoder.next(&rest) { … }
@@ -10,6 +10,11 @@ public struct ObjectFrameDecoder: Sendable {
         /// `sizes` has one element for each entry: `ObjectFrame.noSize` where there is none. That their number equals the
         /// number of entries is known only to who parses the payload.
         case tree(ObjectID, payload: [UInt8], sizes: [UInt64])
+        /// With `passesTrees`: a tree's payload begins, some of it, some of its sizes in order, and its end.
+        case treeBegan(ObjectID, length: UInt64)
+        case treeBytes(UnsafeRawBufferPointer)
+        case treeSizes([UInt64])
+        case treeEnded
         case blobBegan(ObjectID, length: UInt64)
         /// Some of the current blob's bytes: a part of the chunk given to `next`, valid as long as that is.
         case blobBytes(UnsafeRawBufferPointer)
@@ -24,6 +29,8 @@ public struct ObjectFrameDecoder: Sendable {
         case treePayload(ObjectID, length: Int)
         case treeCount(ObjectID, payload: [UInt8])
         case treeSizes(ObjectID, payload: [UInt8], count: Int)
+        case passedTree(left: UInt64, length: UInt64, idCount: Int)
+        case passedSizes(left: Int)
         case blob(left: UInt64)
         case ended
         case failed(ObjectFrameError)
@@ -33,12 +40,15 @@ public struct ObjectFrameDecoder: Sendable {
     private var pending: [UInt8] = []
     private let treeLimit: UInt64
     private let blobLimit: UInt64
+    private let passesTrees: Bool
 
     /// - Parameters:
     ///   - treeLimit: The longest tree payload to accept, in bytes.
     ///   - blobLimit: The longest blob to accept, in bytes.
-    public init(treeLimit: UInt64 = 256 << 20, blobLimit: UInt64 = .max) {
+    ///   - passesTrees: Gives trees piece by piece instead of collecting them.
+    public init(treeLimit: UInt64 = 256 << 20, blobLimit: UInt64 = .max, passesTrees: Bool = false) {
         self.treeLimit = treeLimit
+        self.passesTrees = passesTrees
         self.blobLimit = blobLimit
     }
 
@@ -72,15 +82,32 @@ public struct ObjectFrameDecoder: Sendable {
                 let idLength = try self.checkedIDLength()
                 guard self.collect(2 + idLength + 8, from: &input) else { return nil }
                 if let event = try self.readHeader(idLength: idLength) { return event }
+            case .passedTree(0, let length, let idCount):
+                guard self.collect(4, from: &input) else { return nil }
+                let count: UInt32 = Self.number(self.pending[...])
+                guard UInt64(count) <= length / UInt64(8 + idCount) else { throw .entryCount(count) }
+                self.pending = []
+                self.state = .passedSizes(left: Int(count))
+            case .passedTree(let left, let length, let idCount):
+                guard let bytes = Self.take(left, from: &input) else { return nil }
+                self.state = .passedTree(left: left - UInt64(bytes.count), length: length, idCount: idCount)
+                return .treeBytes(bytes)
+            case .passedSizes(0):
+                self.state = .header
+                return .treeEnded
+            case .passedSizes(let left):
+                // Whole sizes only; the rest of one that is cut stays pending.
+                let wanted = min(left, max(1, (self.pending.count + input.count) / 8), 1024)
+                guard self.collect(wanted * 8, from: &input) else { return nil }
+                let sizes = self.takeSizes(wanted)
+                self.state = .passedSizes(left: left - wanted)
+                return .treeSizes(sizes)
             case .blob(0):
                 self.state = .header
                 return .blobEnded
             case .blob(let left):
-                guard !input.isEmpty else { return nil }
-                let count = Int(min(left, UInt64(input.count)))
-                let bytes = UnsafeRawBufferPointer(rebasing: input.prefix(count))
-                input = UnsafeRawBufferPointer(rebasing: input.dropFirst(count))
-                self.state = .blob(left: left - UInt64(count))
+                guard let bytes = Self.take(left, from: &input) else { return nil }
+                self.state = .blob(left: left - UInt64(bytes.count))
                 return .blobBytes(bytes)
             case .treePayload(let id, let length):
                 guard self.collect(length, from: &input) else { return nil }
@@ -94,8 +121,7 @@ public struct ObjectFrameDecoder: Sendable {
                 self.state = .treeSizes(id, payload: payload, count: Int(count))
             case .treeSizes(let id, let payload, let count):
                 guard self.collect(count * 8, from: &input) else { return nil }
-                let sizes = (0..<count).map { Self.number(self.pending[($0 * 8)..<($0 * 8 + 8)]) as UInt64 }
-                self.pending = []
+                let sizes = self.takeSizes(count)
                 self.state = .header
                 return .tree(id, payload: payload, sizes: sizes)
             }
@@ -116,6 +142,10 @@ public struct ObjectFrameDecoder: Sendable {
         switch (ObjectFrame.Kind(rawValue: header[0]), id) {
         case (.tree, let id?):
             guard length <= self.treeLimit else { throw .treeTooLarge(length) }
+            if self.passesTrees {
+                self.state = .passedTree(left: length, length: length, idCount: id.byteCount)
+                return .treeBegan(id, length: length)
+            }
             self.state = .treePayload(id, length: Int(length))
             return nil
         case (.blob, let id?):
@@ -144,6 +174,19 @@ public struct ObjectFrameDecoder: Sendable {
             input = UnsafeRawBufferPointer(rebasing: input.dropFirst(taken))
         }
         return self.pending.count >= count
+    }
+
+    /// At most `count` bytes from the front of the input; nil when it is used up.
+    private static func take(_ count: UInt64, from input: inout UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        guard !input.isEmpty else { return nil }
+        let count = Int(min(count, UInt64(input.count)))
+        defer { input = UnsafeRawBufferPointer(rebasing: input.dropFirst(count)) }
+        return UnsafeRawBufferPointer(rebasing: input.prefix(count))
+    }
+
+    private mutating func takeSizes(_ count: Int) -> [UInt64] {
+        let bytes = self.takePending()
+        return (0..<count).map { Self.number(bytes[($0 * 8)..<($0 * 8 + 8)]) }
     }
 
     private mutating func takePending() -> [UInt8] {

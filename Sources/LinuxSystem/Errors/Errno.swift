@@ -16,6 +16,7 @@ public struct Errno: RawRepresentable, Error, Hashable, Sendable {
 
     public static let notPermitted = Errno(rawValue: EPERM)
     public static let notFound = Errno(rawValue: ENOENT)
+    public static let noSuchDeviceAddress = Errno(rawValue: ENXIO)
     public static let noSuchProcess = Errno(rawValue: ESRCH)
     public static let interrupted = Errno(rawValue: EINTR)
     public static let ioError = Errno(rawValue: EIO)
@@ -51,6 +52,9 @@ public struct Errno: RawRepresentable, Error, Hashable, Sendable {
     public static let cancelled = Errno(rawValue: ECANCELED)
     public static let overflow = Errno(rawValue: EOVERFLOW)
     public static let protocolError = Errno(rawValue: EPROTO)
+    public static let quotaExceeded = Errno(rawValue: EDQUOT)
+    /// The file system found itself inconsistent (ext4 and XFS: a checksum or structure is wrong).
+    public static let needsCleaning = Errno(rawValue: EUCLEAN)
 }
 
 extension Errno: CustomStringConvertible {

@@ -23,6 +23,13 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
+extension SystemError {
+    /// The disk, the quota or the count of inodes is used up.
+    public var isLackOfSpace: Bool {
+        errno == .noSpace || errno == .quotaExceeded
+    }
+}
+
 /// The result of a system call that answers -1 for failure, or the error it left in errno(3).
 @discardableResult
 public func check<T: SignedInteger>(

@@ -27,6 +27,19 @@ public final class EventCounter: Sendable {
         while read(file.raw, &value, 8) == -1 && Errno.current == .interrupted {}
     }
 
+    /// Waits until the count is not zero, and takes it back; false if it still is at the deadline.
+    public func wait(until deadline: Deadline) -> Bool {
+        var entry = pollfd(fd: file.raw, events: Int16(POLLIN), revents: 0)
+        while true {
+            let found = poll(&entry, 1, deadline.pollTimeout)
+            if found == 1 {
+                wait()
+                return true
+            }
+            if found == 0 && deadline.hasPassed { return false }
+        }
+    }
+
     /// Takes the count back to zero without waiting.
     public func clear() {
         wait()

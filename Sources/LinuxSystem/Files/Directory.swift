@@ -33,6 +33,20 @@ public enum Directory {
             })
     }
 
+    /// As above, with a path that need not be text. It must not have a NUL, as no name on a disk has.
+    public static func open(
+        beneath base: Int32, bytes path: [UInt8], flags: Int32, resolve: Resolution = [.beneath, .noLinks, .sameMount]
+    ) throws(SystemError) -> OwnedFD {
+        OwnedFD(
+            taking: try retrying("openat2", String(decoding: path, as: UTF8.self)) {
+                withCString(path) { ant_openat2(base, $0, UInt64(UInt32(bitPattern: flags)), 0, resolve.rawValue) }
+            })
+    }
+
+    static func withCString<Result>(_ name: [UInt8], _ body: (UnsafePointer<CChar>) -> Result) -> Result {
+        (name + [0]).withUnsafeBytes { body($0.baseAddress!.assumingMemoryBound(to: CChar.self)) }
+    }
+
     /// Makes a directory and its parents; one that exists is left as it is.
     public static func create(_ path: String, mode: UInt32 = 0o755) throws(SystemError) {
         if mkdir(path, mode) == 0 { return }

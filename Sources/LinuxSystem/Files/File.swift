@@ -3,6 +3,11 @@ import Glibc
 
 /// Files by path and by descriptor: open(2), pread(2), write(2), rename(2), fsync(2).
 public enum File {
+    /// Flags of a descriptor that only names a file, which may be a link and is not opened (O_PATH).
+    public static let pathOnly = Int32(ANT_O_PATH) | O_NOFOLLOW
+    /// Reading leaves no trace (O_NOATIME); for root and the owner.
+    public static let noAccessTime = Int32(ANT_O_NOATIME)
+
     /// Opens a file; the descriptor is close-on-exec.
     public static func open(_ path: String, _ flags: Int32, mode: UInt32 = 0) throws(SystemError) -> OwnedFD {
         OwnedFD(taking: try retrying("open", path) { ant_open(path, flags, mode) })
@@ -92,6 +97,16 @@ public enum File {
         try check(fsync(directory.raw), "fsync", path)
     }
 
+    /// Renames a file (renameat2(2)). False, and nothing is changed, if it is not to replace another and there is one.
+    public static func rename(
+        at directory: Int32, _ name: String, to target: Int32, _ newName: String, replacing: Bool
+    ) throws(SystemError) -> Bool {
+        if ant_rename(directory, name, target, newName, replacing ? 1 : 0) == 0 { return true }
+        let error = Errno.current
+        if !replacing, error == .exists { return false }
+        throw SystemError(error, "renameat2", newName)
+    }
+
     /// Where a symbolic link points (readlink(2)).
     public static func linkTarget(_ path: String) throws(SystemError) -> String {
         var buffer = [UInt8](repeating: 0, count: 4096)
@@ -100,6 +115,16 @@ public enum File {
                 readlink(path, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
             }, "readlink", path)
         return String(decoding: buffer[0..<count], as: UTF8.self)
+    }
+
+    /// Where the symbolic link points that `fd` was opened to be (O_PATH and O_NOFOLLOW): at most 4095 bytes, any but NUL.
+    public static func linkTarget(of fd: Int32) throws(SystemError) -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = try check(
+            buffer.withUnsafeMutableBytes {
+                readlinkat(fd, "", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+            }, "readlinkat")
+        return Array(buffer[0..<count])
     }
 
     /// Removes a file; no error if there is none.
@@ -113,6 +138,11 @@ public enum File {
         var status = stat()
         try check(fstat(fd, &status), "fstat")
         return UInt64(status.st_size)
+    }
+
+    /// Whether the page cache holds any of the file (cachestat(2), Linux 6.5); false where the kernel does not tell.
+    public static func isResident(_ fd: Int32) -> Bool {
+        ant_cached_pages(fd) > 0
     }
 
     static func parent(of path: String) -> String {
@@ -131,5 +161,18 @@ public enum File {
             }
         }
         try result.get()
+    }
+
+    /// Asks for the list of extended attributes, so that the kernel knows whether the file has any, or its filesystem none.
+    public static func learnExtendedAttributes(of fd: Int32) throws(SystemError) {
+        if ant_xattr_list_size(fd) == -1, errno != EOPNOTSUPP { throw SystemError(Errno.current, "flistxattr", "") }
+    }
+
+    /// Gives a file an extended attribute, or another value of it (setxattr(2)); the descriptor may be one of O_PATH. EOPNOTSUPP where the filesystem has none.
+    public static func setExtendedAttribute(
+        _ name: String, of fd: Int32, to value: [UInt8]
+    ) throws(SystemError) {
+        let result = value.withUnsafeBytes { ant_xattr_set(fd, name, $0.baseAddress, UInt64($0.count)) }
+        try check(result, "setxattr", name)
     }
 }

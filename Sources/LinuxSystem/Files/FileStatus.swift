@@ -16,6 +16,10 @@ public struct FileStatus: Sendable {
     public let gid: UInt32
     /// Bytes.
     public let size: UInt64
+    /// When the contents were changed: seconds after 1970, and the rest.
+    public let modified: (seconds: Int64, nanoseconds: Int64)
+    /// The device that a device file stands for; 0 is none, as in an overlay's mark of what was deleted.
+    public let represented: UInt64
 
     /// Follows symbolic links.
     public init(of path: String) throws(SystemError) {
@@ -30,11 +34,22 @@ public struct FileStatus: Sendable {
         self.init(status)
     }
 
+    /// Of an entry of a directory, which may be a link (fstatat(2)).
+    public init(at directory: Int32, _ name: [UInt8]) throws(SystemError) {
+        var status = stat()
+        try check(
+            Directory.withCString(name) { fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }, "fstatat",
+            String(decoding: name, as: UTF8.self))
+        self.init(status)
+    }
+
     private init(_ status: stat) {
         identity = Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
         mode = status.st_mode
         uid = status.st_uid
         gid = status.st_gid
         size = UInt64(status.st_size)
+        modified = (Int64(status.st_mtim.tv_sec), Int64(status.st_mtim.tv_nsec))
+        represented = UInt64(status.st_rdev)
     }
 }

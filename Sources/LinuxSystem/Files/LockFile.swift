@@ -29,6 +29,12 @@ public struct LockFile: ~Copyable, Sendable {
         self.file = file
     }
 
+    /// Throws `.held` if another process has the lock, without writing anything.
+    public static func probe(_ path: String) throws(Failure) {
+        let file = try open(path, 0o644)
+        try lock(file.raw, path)
+    }
+
     private static func sign(_ fd: Int32, _ path: String, _ name: String) throws(Failure) {
         do throws(SystemError) {
             try check(ftruncate(fd, 0), "ftruncate", path)

@@ -58,10 +58,20 @@ public struct SharedMemory: ~Copyable, @unchecked Sendable {
 
     /// A read-only memfd with these contents, sealed against every change: for passing a large value to another process.
     public static func sealedFile(name: String, _ bytes: UnsafeRawBufferPointer) throws(SystemError) -> OwnedFD {
-        let file = OwnedFD(taking: try check(ant_memfd(name), "memfd_create", name))
+        let file = try openFile(name: name)
         try File.write(file.raw, bytes)
-        let all = UInt32(ANT_SEAL_SHRINK | ANT_SEAL_GROW | ANT_SEAL_WRITE | ANT_SEAL_SEAL)
-        try check(ant_add_seals(file.raw, all), "fcntl(F_ADD_SEALS)", name)
+        try seal(file.raw)
         return file
+    }
+
+    /// An empty memfd, for contents that arrive piece by piece.
+    public static func openFile(name: String) throws(SystemError) -> OwnedFD {
+        OwnedFD(taking: try check(ant_memfd(name), "memfd_create", name))
+    }
+
+    /// Forbids every change of a memfd (fcntl(2), F_ADD_SEALS).
+    public static func seal(_ fd: Int32) throws(SystemError) {
+        let all = UInt32(ANT_SEAL_SHRINK | ANT_SEAL_GROW | ANT_SEAL_WRITE | ANT_SEAL_SEAL)
+        try check(ant_add_seals(fd, all), "fcntl(F_ADD_SEALS)")
     }
 }

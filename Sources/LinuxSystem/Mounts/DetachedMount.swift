@@ -31,6 +31,12 @@ public struct DetachedMount: ~Copyable, Sendable {
         return UInt64(status.st_dev)
     }
 
+    /// Ends the filesystem at once: what is not on its device yet is dropped, and whoever still uses it gets EIO (FS_IOC_SHUTDOWN). Throws
+    /// ENOTTY where the filesystem knows no such thing.
+    public func shutDown() throws(SystemError) {
+        try check(ant_filesystem_shut_down(file.raw), "FS_IOC_SHUTDOWN")
+    }
+
     /// Makes the mount visible at the directory `target` (move_mount(2)): one atomic step. With `beneath`, below the mount that is there.
     public func attach(at target: Int32, beneath: Bool = false) throws(SystemError) {
         try check(ant_move_mount(file.raw, target, beneath ? 1 : 0), "move_mount")
@@ -58,5 +64,61 @@ public struct MountIdentity: Hashable, Sendable {
         let error = Errno.current
         if error == .notFound { return false }
         throw SystemError(error, "statmount", "\(id)")
+    }
+}
+
+extension MountIdentity {
+    /// What the kernel says of an attached mount without touching its filesystem (statmount(2)).
+    public struct Facts: Hashable, Sendable {
+        /// The superblock's device number, as mountinfo and maps of /proc show it.
+        public let device: DeviceNumber
+        /// The mount's id in /proc/PID/mountinfo; used again after its end.
+        public let tableID: Int
+
+        public init(device: DeviceNumber, tableID: Int) {
+            self.device = device
+            self.tableID = tableID
+        }
+    }
+
+    /// Nil if the mount is not attached in the caller's namespace.
+    public func facts() throws(SystemError) -> Facts? {
+        var facts = ant_mount_facts()
+        if ant_mount_facts(id, &facts) == 0 {
+            return Facts(device: DeviceNumber(major: facts.major, minor: facts.minor), tableID: Int(facts.old_id))
+        }
+        let error = Errno.current
+        if error == .notFound { return nil }
+        throw SystemError(error, "statmount", "\(id)")
+    }
+
+    /// The mountinfo id of the mount that a path leads to, links of /proc included; waits for no server.
+    public static func tableID(at path: String) throws(SystemError) -> Int {
+        var id: UInt32 = 0
+        try check(ant_path_mount_id(path, &id), "statx(STATX_MNT_ID)", path)
+        return Int(id)
+    }
+}
+
+/// A device number as text, `MAJOR:MINOR` in decimal (proc(5), mountinfo).
+public struct DeviceNumber: Hashable, Sendable, CustomStringConvertible {
+    public let major: UInt32
+    public let minor: UInt32
+
+    public init(major: UInt32, minor: UInt32) {
+        self.major = major
+        self.minor = minor
+    }
+
+    /// `MAJOR:MINOR`; maps of /proc have it in hexadecimal.
+    public init?(_ text: some StringProtocol, radix: Int = 10) {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 2, let major = UInt32(parts[0], radix: radix), let minor = UInt32(parts[1], radix: radix)
+        else { return nil }
+        self.init(major: major, minor: minor)
+    }
+
+    public var description: String {
+        "\(major):\(minor)"
     }
 }

@@ -21,6 +21,18 @@ public struct FilesystemContext: ~Copyable, Sendable {
         file = OwnedFD(taking: try check(ant_fsopen(type), "fsopen", type))
     }
 
+    /// The filesystem of the mount whose root is open as `root` (fspick(2)), to be reconfigured. The mount need not be attached.
+    public init(of root: Int32) throws(SystemError) {
+        type = "filesystem"
+        file = OwnedFD(taking: try check(ant_fspick(root), "fspick"))
+    }
+
+    /// Has what was set take effect on a filesystem that exists (FSCONFIG_CMD_RECONFIGURE). Setting `ro` throws EBUSY while a file is open for
+    /// writing in any mount of it, or is deleted and still open.
+    public borrowing func reconfigure() throws(SystemError) {
+        try checked(ant_fsconfig_reconfigure(file.raw), "reconfigure")
+    }
+
     public borrowing func set(_ key: String) throws(SystemError) {
         try checked(ant_fsconfig_flag(file.raw, key), key)
     }

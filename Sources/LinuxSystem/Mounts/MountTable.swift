@@ -15,7 +15,16 @@ public enum MountTable {
     }
 
     public static func current() throws(SystemError) -> [Entry] {
-        let text = try File.text("/proc/self/mountinfo", limit: 1 << 26)
+        try read("/proc/self/mountinfo")
+    }
+
+    /// The mounts of the namespace that the process is in, as its mountinfo has them.
+    public static func of(pid: Int32) throws(SystemError) -> [Entry] {
+        try read("/proc/\(pid)/mountinfo")
+    }
+
+    private static func read(_ path: String) throws(SystemError) -> [Entry] {
+        let text = try File.text(path, limit: 1 << 26)
         return text.split(separator: "\n").compactMap { parse($0) }
     }
 
@@ -33,7 +42,7 @@ public enum MountTable {
     }
 
     /// Space, tab, newline and backslash are written as three octal digits.
-    static func unescape(_ field: Substring) -> String {
+    public static func unescape(_ field: Substring) -> String {
         guard field.contains("\\") else { return String(field) }
         var bytes: [UInt8] = []
         var rest = Array(field.utf8)[...]

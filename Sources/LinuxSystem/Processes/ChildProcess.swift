@@ -94,6 +94,7 @@ public final class ChildProcess: Sendable {
                     what.memlock_limit = spec.memoryLockLimit ?? 0
                     what.nofile_limit = spec.openFileLimit ?? 0
                     what.oom_score_adjust = spec.oomScoreAdjust ?? 0
+                    what.keep_oom_score = spec.oomScoreAdjust == nil ? 1 : 0
                     return ant_spawn(&what, &pidfd, &step)
                 }
             }

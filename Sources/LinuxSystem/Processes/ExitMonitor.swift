@@ -56,6 +56,15 @@ public final class ExitMonitor: Sendable {
         }
     }
 
+    /// Nobody is told about the end of this process any more, and its descriptor is not kept. For processes that are no children.
+    public func forget(_ process: ChildProcess) {
+        let isKnown = shared.state.with { state in
+            guard let token = state.waiters.first(where: { $0.value.process === process })?.key else { return false }
+            return state.waiters.removeValue(forKey: token) != nil
+        }
+        if isKnown { shared.epoll.remove(process.pidfd) }
+    }
+
     private static func loop(_ shared: Shared) {
         while true {
             guard let events = try? shared.epoll.wait() else { continue }

@@ -1,3 +1,4 @@
+import CAntares
 import Glibc
 
 /// SOCK_STREAM sockets by path, and datagrams to one (unix(7)).
@@ -8,10 +9,14 @@ public enum StreamSocket {
     }
 
     /// Sends one datagram without waiting. A path that begins with `@` names an abstract socket.
-    public static func sendDatagram(_ bytes: [UInt8], to path: String) throws(SystemError) {
+    public static func sendDatagram(_ bytes: [UInt8], to path: String, fds: [Int32] = []) throws(SystemError) {
         let socket = try connected(path, type: SOCK_DGRAM)
-        try retrying("send", path) {
-            bytes.withUnsafeBytes { send(socket.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        try retrying("sendmsg", path) {
+            bytes.withUnsafeBytes { bytes in
+                fds.withUnsafeBufferPointer {
+                    ant_send(socket.raw, bytes.baseAddress, bytes.count, nil, 0, $0.baseAddress, Int32($0.count))
+                }
+            }
         }
     }
 

@@ -40,6 +40,11 @@ public struct Deadline: Hashable, Comparable, Sendable {
         return .nanoseconds(Int64(clamping: nanoseconds > now ? nanoseconds - now : 0))
     }
 
+    /// How much later than `earlier` it is, never negative.
+    public func since(_ earlier: Deadline) -> Duration {
+        .nanoseconds(Int64(clamping: nanoseconds > earlier.nanoseconds ? nanoseconds - earlier.nanoseconds : 0))
+    }
+
     /// What is left in milliseconds, rounded up, for poll(2) and epoll_wait(2); -1 (for ever) for `.never`.
     public var pollTimeout: Int32 {
         if self == .never { return -1 }

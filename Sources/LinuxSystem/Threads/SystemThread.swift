@@ -37,6 +37,11 @@ public struct SystemThread: Sendable {
         return SystemThread(handle: handle)
     }
 
+    /// The kernel's number of the calling thread (gettid(2)), by which /proc/PID/task knows it.
+    public static var currentID: Int32 {
+        ant_thread_id()
+    }
+
     /// Waits for the thread to end. Call once, from another thread.
     public func join() {
         pthread_join(handle, nil)

@@ -1,7 +1,7 @@
 import Glibc
 import LinuxSystem
 
-/// Lines on standard error: never blocking, and of failures only a few each second.
+/// Lines on standard error and for the supervisor: never blocking, and of failures only a few each second.
 final class FailureLog: Sendable {
     private static let linesPerSecond = 10
 
@@ -14,7 +14,10 @@ final class FailureLog: Sendable {
     private let window = Guarded(Window())
     private let prefix: String
 
-    init(mount: String) {
+    private let lines: LineSink
+
+    init(mount: String, lines: LineSink = LineSink()) {
+        self.lines = lines
         prefix = "antares-worker[\(getpid())] \(mount): "
     }
 
@@ -37,9 +40,10 @@ final class FailureLog: Sendable {
 
     /// Writes a line, or drops it if nobody reads: standard error may be a pipe of a supervisor that hangs.
     func say(_ text: String) {
+        let line = Array((prefix + text).utf8.prefix(1023)) + [UInt8(ascii: "\n")]
+        lines.write(line)
         var entry = pollfd(fd: 2, events: Int16(POLLOUT), revents: 0)
         guard poll(&entry, 1, 0) == 1, entry.revents & Int16(POLLOUT) != 0 else { return }
-        let line = Array((prefix + text + "\n").utf8.prefix(1024))
         _ = line.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
     }
 }

@@ -10,12 +10,12 @@ struct ServedMount {
     /// Takes over: everything that can fail is done before the first request is read.
     init(
         _ mount: String, fuse: consuming OwnedFD, memory: consuming OwnedFD, cache: consuming OwnedFD, readers: Int,
-        wake: EventCounter, onEnd: @escaping @Sendable (FuseConnector.End) -> Void
+        wake: EventCounter, faults: Faults, lines: LineSink, onEnd: @escaping @Sendable (FuseConnector.End) -> Void
     ) throws(SystemError) {
-        log = FailureLog(mount: mount)
+        log = FailureLog(mount: mount, lines: lines)
         let connection = CacheConnection(wake: wake)
         session = try MountSession(
-            try SessionMemory(received: memory), cache: connection, wake: wake, log: log)
+            try SessionMemory(received: memory), cache: connection, wake: wake, log: log, faults: faults)
         connector = try FuseConnector(fuse, mount: session, readers: readers, onEnd: onEnd)
         try connection.use(MessageSocket(cache))
         try connector.start()
@@ -23,7 +23,7 @@ struct ServedMount {
 
     /// Uses another cache owner.
     func reconnect(_ cache: consuming OwnedFD) throws(SystemError) {
-        try session.cache.use(MessageSocket(cache))
-        session.askAgain()
+        let session = session
+        try session.cache.use(MessageSocket(cache)) { session.openQuestions }
     }
 }

@@ -2,7 +2,7 @@ import CacheProtocol
 import Glibc
 public import LinuxSystem
 import WireFormat
-import WorkerProtocol
+public import WorkerProtocol
 
 /// A worker process: a spare until the supervisor gives it a mount, then that mount's server until the mount is gone.
 ///
@@ -10,9 +10,11 @@ import WorkerProtocol
 public final class Worker {
     /// The descriptor at which the supervisor left the listening control socket.
     public static let controlSocket: Int32 = 3
+    /// The one at which it left a FIFO for lines of the log.
+    public static let lineDescriptor: Int32 = 4
     /// The versions of the protocols that it speaks.
     public static let version =
-        "control \(WorkerProtocolVersion.current), cache \(CacheProtocolVersion.oldest)-\(CacheProtocolVersion.newest)"
+        "\(WorkerVersions.own), cache \(CacheProtocolVersion.oldest)-\(CacheProtocolVersion.newest)"
 
     private enum Token {
         static let listener: UInt64 = 1
@@ -23,6 +25,9 @@ public final class Worker {
 
     private let listener: OwnedFD
     private let readers: Int
+    private let versions: WorkerVersions
+    private let faults: Faults
+    private let lines: LineSink
     private let epoll: Epoll
     private let wake: EventCounter
     private let end = Guarded<FuseConnector.End?>(nil)
@@ -33,10 +38,17 @@ public final class Worker {
     /// For messages of the cache owner; not an array, which would touch all of it in every spare.
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: MessageSocket.maximumMessage, alignment: 16)
 
-    /// `readers` is the number of threads that read requests of the kernel.
-    public init(listener: consuming OwnedFD, readers: Int = 2) throws(SystemError) {
+    /// `readers` is the number of threads that read requests of the kernel. `versions` are what it says it speaks. `faults` are for tests; `lines` gets
+    /// what is logged.
+    public init(
+        listener: consuming OwnedFD, readers: Int = 2, versions: WorkerVersions = .own, faults: Faults = Faults(),
+        lines: LineSink = LineSink()
+    ) throws(SystemError) {
         self.listener = listener
+        self.versions = versions
         self.readers = readers
+        self.faults = faults
+        self.lines = lines
         epoll = try Epoll()
         wake = try EventCounter()
         try self.listener.setNonBlocking(true)
@@ -136,9 +148,8 @@ public final class Worker {
     {
         switch request {
         case .assume(let version, let name):
-            guard version == WorkerProtocolVersion.current else {
-                throw WorkerError(
-                    .version, "this worker speaks version \(WorkerProtocolVersion.current), not \(version)")
+            guard versions.control.contains(version) else {
+                throw WorkerError(.version, "this worker speaks \(versions), not protocol \(version)")
             }
             guard mount == nil else { throw WorkerError(.state, "this worker has a mount") }
             try assume(name, fds)
@@ -155,6 +166,8 @@ public final class Worker {
             return .status(mount?.session.status() ?? WorkerStatus())
         case .stop:
             return .stopping
+        case .greet:
+            return .greeted(versions)
         }
     }
 
@@ -164,7 +177,8 @@ public final class Worker {
         }
         do {
             mount = try ServedMount(
-                name, fuse: fuse, memory: memory, cache: cache, readers: readers, wake: wake
+                name, fuse: fuse, memory: memory, cache: cache, readers: readers, wake: wake, faults: faults,
+                lines: lines
             ) { [end, wake] reason in
                 end.with { $0 = $0 ?? reason }
                 wake.add()

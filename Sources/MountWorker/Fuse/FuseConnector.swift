@@ -30,8 +30,11 @@ final class FuseConnector: @unchecked Sendable {
         _ file: consuming OwnedFD, mount: MountSession, readers: Int, onEnd: @escaping @Sendable (End) -> Void
     ) throws(SystemError) {
         let request = mount.memory.initRequest
-        guard (try? FuseHandshake.reply(to: request)) != nil, let header = FuseRequestHeader(request) else {
-            throw SystemError(.protocolError, "replaying FUSE_INIT", "", detail: "the stored request is none")
+        // The kernel goes by the stored reply; libfuse is told what this build would have answered.
+        guard (try? FuseHandshake.reply(to: request)) == mount.memory.initReply, let header = FuseRequestHeader(request)
+        else {
+            throw SystemError(
+                .protocolError, "replaying FUSE_INIT", "", detail: "this build would have answered otherwise")
         }
         self.file = SharedFD(file)
         self.mount = mount
@@ -70,6 +73,9 @@ final class FuseConnector: @unchecked Sendable {
 
     /// Has the kernel send again what the last worker took, and starts the readers.
     func start() throws(SystemError) {
+        // The descriptor's flags are shared with its other holders, of which a tombstone makes it non-blocking.
+        let flags = fcntl(file.raw, F_GETFL)
+        if flags & O_NONBLOCK != 0 { _ = fcntl(file.raw, F_SETFL, flags & ~O_NONBLOCK) }
         let sent = FuseMessage.resend.withUnsafeBytes { Glibc.write(file.raw, $0.baseAddress, $0.count) }
         try check(sent, "write(FUSE_NOTIFY_RESEND)")
         for slot in buffers.indices {
@@ -80,6 +86,7 @@ final class FuseConnector: @unchecked Sendable {
     private func readLoop(_ slot: Int) -> End {
         let bytes = buffers[slot].bytes
         let memory = mount.memory
+        ReaderSlot.set(slot)
         while true {
             let count = read(file.raw, bytes.baseAddress, bytes.count)
             if count < 0 {
@@ -93,17 +100,33 @@ final class FuseConnector: @unchecked Sendable {
                 continue
             }
             memory.add(.readerTurns)
-            guard let header = FuseRequestHeader(UnsafeRawBufferPointer(rebasing: bytes[..<count])) else { continue }
-            // The slot names a request only while this thread works on it, so one that kills workers is found here. Requests that
-            // wait for the owner are not in a slot: they cannot kill.
-            memory.setInFlight(
-                slot: slot, InFlightRequest(unique: header.unique, opcode: header.opcode, node: header.node))
-            var buffer = fuse_buf()
-            buffer.size = count
-            buffer.mem = bytes.baseAddress
-            fuse_session_process_buf(session, &buffer)
-            memory.setInFlight(slot: slot, .none)
+            let request = UnsafeMutableRawBufferPointer(rebasing: bytes[..<count])
+            guard let header = FuseRequestHeader(UnsafeRawBufferPointer(request)) else { continue }
+            switch mount.treatment(of: header) {
+            case nil: work(on: request, header, slot)
+            case .alone: mount.alone { work(on: request, header, slot) }
+            case .refuse: refuse(header)
+            }
         }
+    }
+
+    /// The slot names a request only while this thread works on it, so one that kills workers is found here. Requests that wait for the
+    /// owner are not in a slot: they cannot kill.
+    private func work(on request: UnsafeMutableRawBufferPointer, _ header: FuseRequestHeader, _ slot: Int) {
+        mount.memory.setInFlight(
+            slot: slot, InFlightRequest(unique: header.unique, opcode: header.opcode, node: header.node))
+        var buffer = fuse_buf()
+        buffer.size = request.count
+        buffer.mem = request.baseAddress
+        fuse_session_process_buf(session, &buffer)
+        mount.memory.setInFlight(slot: slot, .none)
+    }
+
+    /// Workers died of it: it is not touched again.
+    private func refuse(_ header: FuseRequestHeader) {
+        mount.noteRefused(header)
+        let reply = FuseMessage.reply(to: header.unique, error: EIO)
+        _ = reply.withUnsafeBytes { Glibc.write(file.raw, $0.baseAddress, $0.count) }
     }
 
     /// The descriptor's flags are shared with its other holders, one of which may have made it non-blocking.

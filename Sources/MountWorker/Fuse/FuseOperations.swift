@@ -64,6 +64,8 @@ enum FuseOperations {
     }
 
     private static func serve(_ request: fuse_req_t, _ operation: Operation) {
+        var operation = operation
+        operation.asker = fuse_req_ctx(request)?.pointee.pid ?? 0
         MountSession.context(of: request).serve(operation, FuseReply(request))
     }
 }

@@ -1,6 +1,7 @@
 import CFUSE
 import Glibc
 import LinuxSystem
+import WorkerProtocol
 
 /// The duty to answer one request of the kernel. Sending consumes it; if it is dropped, the request is answered EIO, because a request
 /// without an answer hangs a job.
@@ -72,6 +73,8 @@ final class ParkedReply: @unchecked Sendable {
 /// An operation with what is needed to go on with it.
 struct Waiting: Sendable {
     var operation: Operation
+    /// The kernel's request, for the in-flight slots.
+    var request: InFlightRequest
     var reply: ParkedReply
     /// When the kernel's request was first put aside; deadlines count from here.
     var start: Deadline

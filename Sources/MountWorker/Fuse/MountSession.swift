@@ -11,7 +11,7 @@ final class MountSession: Sendable {
     static let grace: Duration = .milliseconds(250)
 
     private struct Core {
-        var lower: Lower
+        var lower: any ServedTree
         var pending = PendingTable<Waiting>()
         /// Until when the control thread sleeps.
         var alarm = Deadline.never
@@ -30,17 +30,35 @@ final class MountSession: Sendable {
     private let responder: Responder
     private let core: Guarded<Core>
     private let wake: EventCounter
+    private let log: FailureLog
+    private let faults: Faults
+    /// Requests that were being worked on when a worker died, by their number.
+    private let judged: [UInt64: JudgedRequest.Treatment]
+    /// Held while a judged request is worked on. Taken before all other locks; what is done under it waits for nothing.
+    private let gate = Guarded(())
 
     /// Rebuilds what the last worker knew. Throws when the memory is not consistent or memory cannot be locked.
-    init(_ memory: SessionMemory, cache: CacheConnection, wake: EventCounter, log: FailureLog) throws(SystemError) {
+    init(
+        _ memory: SessionMemory, cache: CacheConnection, wake: EventCounter, log: FailureLog, faults: Faults = Faults()
+    )
+        throws(SystemError)
+    {
         self.memory = memory
         self.cache = cache
         self.wake = wake
+        self.log = log
+        self.faults = faults
+        judged = Dictionary(memory.judged().map { ($0.unique, $0.treatment) }) { first, _ in first }
         parameters = try memory.parameters()
         initUnique = FuseRequestHeader(memory.initRequest)?.unique ?? 0
         responder = Responder(
             memory: memory, parameters: parameters, buffers: try ReplyBuffers(kept: 2), log: log)
-        core = Guarded(Core(lower: Lower(parameters, nodes: try NodeTable(memory))))
+        let lower: any ServedTree =
+            switch parameters.form {
+            case .lazy: Lower(parameters, nodes: try NodeTable(memory))
+            case .trigger: try TriggerLower(parameters, memory: memory)
+            }
+        core = Guarded(Core(lower: lower))
     }
 
     // MARK: Reader threads
@@ -50,22 +68,43 @@ final class MountSession: Sendable {
         responder.noteDropped()
     }
 
+    /// What to do with a request, if it was being worked on when a worker died; nil for all others. Counts those that come again.
+    func treatment(of header: FuseRequestHeader) -> JudgedRequest.Treatment? {
+        guard header.isResent else { return nil }
+        memory.add(.resent)
+        return judged[header.unique & ~FuseMessage.resentBit]
+    }
+
+    /// Calls `body` while no other judged request is worked on.
+    func alone(_ body: () -> Void) {
+        gate.with { _ in body() }
+    }
+
+    func noteRefused(_ header: FuseRequestHeader) {
+        memory.add(.served)
+        memory.add(.failures)
+        memory.add(.refused)
+        log.note(Failure(.ioError, "workers died of request \(header.opcode) on node \(header.node); it is refused"))
+    }
+
     /// Answers an operation now or lets it wait.
     func serve(_ operation: Operation, _ reply: consuming FuseReply) {
+        faults.strike(operation, .early)
         let step = core.with { $0.lower.step(operation) }
         if case .reply(let answer) = step { return responder.send(answer, to: reply) }
         // The callback is set before the request can be answered by another thread, which would free it.
         let ticket = core.with { $0.pending.arm() }
         fuse_req_interrupt_func(reply.raw, Self.interrupted, UnsafeMutableRawPointer(bitPattern: UInt(ticket)))
         let now = Deadline.now
-        advance(ticket, Waiting(operation: operation, reply: ParkedReply(reply), start: now), now)
+        let request = ReaderSlot.current.flatMap { memory.inFlight(slot: $0) } ?? .none
+        advance(ticket, Waiting(operation: operation, request: request, reply: ParkedReply(reply), start: now), now)
     }
 
     /// FUSE_INTERRUPT: answers EINTR at once if the operation waits.
     func interrupt(_ ticket: PendingTable<Waiting>.Ticket) {
         let (waiting, abandoned) = core.with { $0.pending.interrupt(ticket) }
         if let abandoned { cache.cancel(abandoned) }
-        if let waiting { send(.failure(.interrupted), waiting) }
+        if let waiting { fail(waiting, .interrupted) }
     }
 
     private static let interrupted: @convention(c) (fuse_req_t?, UnsafeMutableRawPointer?) -> Void = { request, data in
@@ -78,10 +117,12 @@ final class MountSession: Sendable {
         Unmanaged<MountSession>.fromOpaque(fuse_req_userdata(request)).takeUnretainedValue()
     }
 
-    private func advance(_ ticket: PendingTable<Waiting>.Ticket, _ waiting: Waiting, _ now: Deadline) {
+    private func advance(
+        _ ticket: PendingTable<Waiting>.Ticket, _ waiting: Waiting, _ now: Deadline, supplied: Supplied? = nil
+    ) {
         let next = core.with { core -> Advance in
             let dependency: Dependency
-            switch core.lower.step(waiting.operation) {
+            switch core.lower.step(waiting.operation, supplied: supplied) {
             case .reply(let answer):
                 core.pending.disarm(ticket)
                 return .answer(answer)
@@ -95,7 +136,7 @@ final class MountSession: Sendable {
             switch core.pending.park(ticket, waiting, on: dependency, until: deadline, now: now) {
             case .joined: return .wait(nil, wake: wake)
             case .ask(let question): return .wait(question, wake: wake)
-            case .interrupted: return .answer(.failure(.interrupted))
+            case .interrupted: return .answer(core.lower.answer(waiting.operation, failing: .interrupted))
             }
         }
         switch next {
@@ -107,8 +148,14 @@ final class MountSession: Sendable {
         }
     }
 
+    private func fail(_ waiting: Waiting, _ failure: Failure) {
+        send(core.with { $0.lower.answer(waiting.operation, failing: failure) }, waiting)
+    }
+
     private func send(_ answer: Answer, _ waiting: Waiting) {
         guard let reply = waiting.reply.take() else { return }
+        let limit = memory.slowLimit
+        if limit > 0, Deadline.now.nanoseconds > waiting.start.nanoseconds &+ limit { memory.add(.slow) }
         responder.send(answer, to: reply)
     }
 
@@ -116,32 +163,66 @@ final class MountSession: Sendable {
 
     /// The cache owner answered question `id`.
     func receive(_ id: UInt64, _ result: Result<Supply, Failure>) {
-        let completed = core.with { core -> ([PendingTable<Waiting>.Released], Failure?, Deadline)? in
+        if judged.isEmpty { return goOn(id, result) }
+        gate.with { _ in goOn(id, result) }
+    }
+
+    private func goOn(_ id: UInt64, _ result: Result<Supply, Failure>) {
+        struct Completed {
+            var waiters: [PendingTable<Waiting>.Released]
+            var question: PendingTable<Waiting>.Question
+            var failure: Failure?
+            var supplied: Supplied?
+        }
+        let completed = core.with { core -> Completed? in
             guard let (question, waiters) = core.pending.complete(id) else { return nil }
             switch result {
             case .success(let supply):
-                return (waiters, core.lower.supply(question.dependency, supply), question.deadline)
+                // The answer is looked into for all of them.
+                note(waiters)
+                defer { note([]) }
+                return Completed(
+                    waiters: waiters, question: question, failure: core.lower.supply(question.dependency, supply),
+                    supplied: Supplied(dependency: question.dependency, supply: supply))
             case .failure(let failure):
-                return (waiters, failure, question.deadline)
+                return Completed(waiters: waiters, question: question, failure: failure, supplied: nil)
             }
         }
-        guard let (waiters, failure, asked) = completed else { return }
+        guard let completed else { return }
         let now = Deadline.now
         // The latest deadline first, so that a question which has to be put again is put with it.
-        for released in waiters.sorted(by: { $0.deadline > $1.deadline }) {
+        for released in completed.waiters.sorted(by: { $0.deadline > $1.deadline }) {
+            note([released])
+            faults.strike(released.waiter.operation, .late)
             // Who joined a question later has more time than it was asked with.
-            if let failure, failure.errno != .timedOut || released.deadline <= asked {
+            if let failure = completed.failure,
+                failure.errno != .timedOut || released.deadline <= completed.question.deadline
+            {
                 core.with { $0.pending.disarm(released.ticket) }
-                send(.failure(failure), released.waiter)
+                fail(released.waiter, failure)
             } else {
-                advance(released.ticket, released.waiter, now)
+                advance(released.ticket, released.waiter, now, supplied: completed.supplied)
+            }
+        }
+        note([])
+    }
+
+    /// Notes what the control thread is working on.
+    private func note(_ waiters: [PendingTable<Waiting>.Released]) {
+        for (index, slot) in SessionMemory.controlSlots.enumerated() {
+            if index < waiters.count {
+                memory.setInFlight(slot: slot, waiters[index].waiter.request)
+            } else if memory.inFlight(slot: slot) != nil {
+                memory.setInFlight(slot: slot, .none)
+            } else {
+                return
             }
         }
     }
 
-    /// Asks everything again that has no answer; for a new socket.
-    func askAgain() {
-        for question in core.with({ $0.pending.questions }) { cache.ask(question) }
+    /// Everything that has no answer; for a new socket. Called with the connection's lock held.
+    var openQuestions: CacheConnection.OpenQuestions {
+        core.with { .init(questions: $0.pending.questions, last: $0.pending.lastQuestion) }
     }
 
     /// Answers what the cache owner left unanswered. Until when the control thread may sleep.
@@ -157,7 +238,7 @@ final class MountSession: Sendable {
             return (waiters, abandoned, core.alarm)
         }
         for question in abandoned { cache.cancel(question) }
-        for waiting in waiters { send(.failure(.unanswered), waiting) }
+        for waiting in waiters { fail(waiting, .unanswered) }
         return alarm
     }
 
@@ -168,7 +249,7 @@ final class MountSession: Sendable {
         status.served = memory.value(.served)
         status.failures = memory.value(.failures)
         let (waiting, oldest, directories) = core.with {
-            ($0.pending.count, $0.pending.oldest, $0.lower.nodes.count)
+            ($0.pending.count, $0.pending.oldest, $0.lower.directoryCount)
         }
         status.waiting = UInt32(clamping: waiting)
         let now = Deadline.now.nanoseconds

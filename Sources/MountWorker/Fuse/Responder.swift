@@ -24,6 +24,8 @@ struct Responder: Sendable {
         switch answer {
         case .entry(let attributes):
             reply.entry(attributes.map { entry($0) } ?? absence)
+        case .absentNow:
+            reply.error(.notFound)
         case .attributes(let attributes):
             reply.attributes(status(attributes), timeout: attributes.isCacheable ? FuseReply.forever : 0)
         case .link(let target):
@@ -167,9 +169,10 @@ struct Responder: Sendable {
         status.st_size = off_t(clamping: attributes.size)
         status.st_blksize = 4096
         status.st_blocks = blkcnt_t(clamping: (attributes.size / 512) + (attributes.size % 512 == 0 ? 0 : 1))
-        status.st_mtim.tv_sec = Int(parameters.time)
-        status.st_ctim.tv_sec = Int(parameters.time)
-        status.st_atim.tv_sec = Int(parameters.time)
+        let time = Int(attributes.isChanged ? parameters.changeTime : parameters.time)
+        status.st_mtim.tv_sec = time
+        status.st_ctim.tv_sec = time
+        status.st_atim.tv_sec = time
         return status
     }
 

@@ -10,6 +10,8 @@ struct Attributes: Hashable, Sendable {
     var size: UInt64
     /// Whether the kernel may keep them; the probe's are asked for every time.
     var isCacheable = true
+    /// Shows the time of the change instead of that of the commit.
+    var isChanged = false
 
     init(node: UInt64, mode: UInt32, size: UInt64, isCacheable: Bool = true) {
         self.node = node
@@ -20,6 +22,7 @@ struct Attributes: Hashable, Sendable {
 
     init(node: UInt64, _ entry: PackedEntry) {
         self.init(node: node, mode: Self.mode(of: entry.mode), size: entry.mode.hasBlob ? entry.size : 0)
+        isChanged = entry.flags.contains(.changed)
     }
 
     /// A submodule is an empty directory, as in a checkout that has not been told to fetch it.

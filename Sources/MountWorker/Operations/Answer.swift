@@ -10,6 +10,8 @@ enum Step: Sendable {
 enum Answer: Sendable {
     /// An entry; nil is an absence that the kernel may remember.
     case entry(Attributes?)
+    /// An absence that the kernel has to ask for again.
+    case absentNow
     case attributes(Attributes)
     case link([UInt8])
     case data(BlobContents, offset: UInt64, count: Int)

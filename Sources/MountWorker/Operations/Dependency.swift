@@ -8,12 +8,15 @@ enum Dependency: Hashable, Sendable {
     /// Mode and size of one entry.
     case stat(directory: ObjectID, index: Int)
     case blob(ObjectID, size: UInt64)
+    /// The blob in the data layer of a sealed snapshot.
+    case object(ObjectID)
 
     var request: WorkerRequest {
         switch self {
         case .directory(let id): .directory(id)
         case .stat(let directory, let index): .stat(directory: directory, index: UInt32(index))
         case .blob(let id, let size): .open(id, expectedSize: size)
+        case .object(let id): .provide(id)
         }
     }
 
@@ -34,6 +37,9 @@ enum Supply: Sendable {
     case directory(PackedDirectory)
     case stat(mode: UInt32, size: UInt64)
     case blob(BlobContents)
+    case provided
+    /// An object that is to be read piece by piece.
+    case large(size: UInt64)
 }
 
 /// The contents of a blob: bytes, or the object file in the cache.

@@ -18,8 +18,10 @@ struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
             switch error.code {
             case .timedOut: .timedOut
             case .cancelled: .interrupted
+            case .noSpace: .noSpace
             case .notFound, .notADirectory, .unknownRevision, .unknownOrigin, .unreachable, .corrupt, .refused,
-                .unauthorized, .storage, .overloaded, .invalidRequest, .internalFailure:
+                .unauthorized, .storage, .overloaded, .invalidRequest, .internalFailure, .unknownChangelist,
+                .changelistConflict, .changelistMisplaced:
                 .ioError
             }
         cause = error.description
@@ -38,7 +40,7 @@ struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// Whether it is the mount that failed, and not the request that was wrong or taken back.
     var counts: Bool {
-        errno == .ioError || errno == .timedOut || errno == .stale
+        errno == .ioError || errno == .timedOut || errno == .stale || errno == .noSpace
     }
 
     var description: String {

@@ -4,7 +4,7 @@ import LinuxSystem
 import WorkerProtocol
 
 /// The filesystem: answers operations from what is known, or says what is missing. No input, output or clock.
-struct Lower {
+struct Lower: ServedTree {
     /// Bounds of what is kept; all of it can be asked for again.
     struct Limits: Sendable {
         /// Bytes of packed directories.
@@ -55,7 +55,7 @@ struct Lower {
     }
 
     /// Answers `operation`, or names the next thing it needs.
-    mutating func step(_ operation: Operation) -> Step {
+    mutating func step(_ operation: Operation, supplied: Supplied?) -> Step {
         do throws(Stop) {
             return .reply(try answer(operation))
         } catch {
@@ -89,6 +89,14 @@ struct Lower {
             return Failure(.ioError, "the cache owner answered another question")
         }
         return nil
+    }
+
+    mutating func answer(_ operation: Operation, failing failure: Failure) -> Answer {
+        .failure(failure)
+    }
+
+    var directoryCount: Int {
+        nodes.count
     }
 
     // MARK: Operations
@@ -182,7 +190,10 @@ struct Lower {
     /// The entry of a node as its directory has it; mode and size may be unknown.
     private mutating func entry(of node: UInt64) throws(Stop) -> (entry: PackedEntry, place: NodeTable.Place) {
         guard let place = nodes.place(of: node) else { throw stale(node) }
-        if place.blockIndex == 0 { return (PackedEntry(mode: .directory, id: root, size: 0), place) }
+        if place.blockIndex == 0 {
+            let flags: PackedEntry.Flags = root.kind == .changed ? .changed : []
+            return (PackedEntry(mode: .directory, flags: flags, id: root, size: 0), place)
+        }
         let directory = try packed(place.block.directory)
         try match(directory, place.block)
         return (directory[place.index], place)
@@ -203,7 +214,7 @@ struct Lower {
         // The listing has fixed the kind of the entry; only the executable bit may come later.
         let isFile = entry.mode == .regular || entry.mode == .executable
         let mode = isFile && (detail.mode == .regular || detail.mode == .executable) ? detail.mode : entry.mode
-        return PackedEntry(mode: mode, id: entry.id, size: detail.size)
+        return PackedEntry(mode: mode, flags: entry.flags.intersection(.changed), id: entry.id, size: detail.size)
     }
 
     /// The entries of a directory and their node ids, which are given out now if it is listed for the first time. Nil for a submodule.

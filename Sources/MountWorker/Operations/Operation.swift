@@ -13,9 +13,12 @@ struct Operation: Hashable, Sendable {
 
     var kind: Kind
     var node: UInt64
+    /// The thread that asks, as the kernel numbers it; 0 if that is not known.
+    var asker: Int32 = 0
 
-    init(_ kind: Kind, node: UInt64) {
+    init(_ kind: Kind, node: UInt64, asker: Int32 = 0) {
         self.kind = kind
         self.node = node
+        self.asker = asker
     }
 }

@@ -14,6 +14,8 @@ final class CacheConnection: Sendable {
         var socket: MessageSocket?
         var queue: [[UInt8]] = []
         var head = 0
+        /// Questions up to this one were put on this socket when it came, those still open, or need no answer.
+        var askedThrough: UInt64 = 0
     }
 
     private let state = Guarded(State())
@@ -24,14 +26,24 @@ final class CacheConnection: Sendable {
         self.wake = wake
     }
 
-    /// Uses `socket` from now on, and greets on it.
-    func use(_ socket: MessageSocket) throws(SystemError) {
+    /// Everything that has no answer, and the last question that there was.
+    struct OpenQuestions: Sendable {
+        var questions: [PendingTable<Waiting>.Question] = []
+        var last: UInt64 = 0
+    }
+
+    /// Uses `socket` from now on: greets on it and puts the open questions. They are collected in the same step, because a thread may have
+    /// noted a question and not put it yet: put twice it would break the protocol.
+    func use(_ socket: MessageSocket, open: () -> OpenQuestions = { OpenQuestions() }) throws(SystemError) {
         try socket.setNonBlocking(true)
         let hello = WorkerRequest.hello(oldest: CacheProtocolVersion.oldest, newest: CacheProtocolVersion.newest)
         let message = MessageHeader(operation: hello.operation.rawValue, id: 0).message(hello.encode())
         state.with { state in
             state = State(socket: socket)
             Self.transmit(message, &state)
+            let open = open()
+            state.askedThrough = open.last
+            for question in open.questions { Self.transmit(Self.message(question), &state) }
         }
     }
 
@@ -49,10 +61,13 @@ final class CacheConnection: Sendable {
     }
 
     func ask(_ question: PendingTable<Waiting>.Question) {
+        post(Self.message(question), question: question.id)
+    }
+
+    private static func message(_ question: PendingTable<Waiting>.Question) -> [UInt8] {
         let request = question.dependency.request
-        post(
-            MessageHeader(operation: request.operation.rawValue, id: question.id, deadline: question.deadline)
-                .message(request.encode()))
+        return MessageHeader(operation: request.operation.rawValue, id: question.id, deadline: question.deadline)
+            .message(request.encode())
     }
 
     func cancel(_ question: UInt64) {
@@ -60,8 +75,9 @@ final class CacheConnection: Sendable {
         post(MessageHeader(operation: request.operation.rawValue, id: 0).message(request.encode()))
     }
 
-    private func post(_ message: [UInt8]) {
+    private func post(_ message: [UInt8], question: UInt64 = .max) {
         let isFirstInQueue = state.with { state in
+            if question <= state.askedThrough { return false }
             let before = state.queue.count
             Self.transmit(message, &state)
             return before == 0 && state.queue.count == 1

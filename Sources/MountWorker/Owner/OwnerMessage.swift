@@ -49,6 +49,10 @@ enum OwnerMessage: Sendable {
         case .blobFile(let size):
             guard let file = fds.take(0) else { throw .invalid("descriptor") }
             return .success(.blob(.file(SharedFD(file), size: size)))
+        case .provided:
+            return .success(.provided)
+        case .large(let size):
+            return .success(.large(size: size))
         }
     }
 

@@ -62,6 +62,11 @@ struct PendingTable<Waiter: Sendable>: Sendable {
         parked.values.map(\.deadline).min()
     }
 
+    /// The newest question's number; numbers only grow.
+    var lastQuestion: UInt64 {
+        nextQuestion - 1
+    }
+
     /// All questions without an answer, to be asked again.
     var questions: [Question] {
         asked.values.map(\.question).sorted { $0.id < $1.id }

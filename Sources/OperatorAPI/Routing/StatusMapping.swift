@@ -6,12 +6,15 @@ extension SupervisorError.Code {
     var status: HTTPResponse.Status {
         switch self {
         case .invalidRequest, .badPayload: .badRequest
-        case .notFound, .pathNotFound, .revisionNotFound: .notFound
-        case .conflict: .conflict
+        case .forbidden: .forbidden
+        case .gone: .gone
+        case .unauthorized: .unauthorized
+        case .notFound, .pathNotFound, .revisionNotFound, .changelistNotFound: .notFound
+        case .conflict, .changelistConflict: .conflict
         case .originUnreachable, .originCorrupt: .badGateway
         case .timedOut: .gatewayTimeout
         case .mountFailed, .internalError: .internalServerError
-        case .shuttingDown: .serviceUnavailable
+        case .overloaded, .shuttingDown: .serviceUnavailable
         }
     }
 }

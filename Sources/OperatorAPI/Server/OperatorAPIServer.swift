@@ -12,8 +12,9 @@ public import Supervision
 public final class OperatorAPIServer: Sendable {
     /// The version that `GET /health` tells.
     public static let version = "0.1.0"
-    /// Connections at a time, on each address; further ones wait in the kernel's queue.
-    static let maximumConnections = 512
+    /// Connections of an address besides those that wait for their client: what is being served is not given up for a new one. Further
+    /// ones wait in the kernel's queue.
+    static let maximumServed = 512
 
     private enum Phase {
         case idle
@@ -26,6 +27,9 @@ public final class OperatorAPIServer: Sendable {
     private let logger: Logger
     private let limits: ConnectionLimits
     private let phase = Guarded(Phase.idle)
+    private let slow: Guarded<Duration>
+    private let gate = Guarded<Gatekeeper?>(nil)
+    private let identity = Guarded<TLSIdentity?>(nil)
     private let boundPort = Guarded<UInt16?>(nil)
 
     /// The TCP port that is served, once it is; for a configured port of 0 the one that the kernel chose.
@@ -33,29 +37,44 @@ public final class OperatorAPIServer: Sendable {
         boundPort.with { $0 }
     }
 
-    public convenience init(configuration: SupervisorConfiguration, service: any MountService, logger: Logger) {
-        self.init(configuration: configuration, service: service, logger: logger, limits: ConnectionLimits())
+    /// `audit` gets a line for each call that changes something; `ring` is what `GET /logs` shows.
+    public convenience init(
+        configuration: SupervisorConfiguration, service: any MountService, logger: Logger, audit: Logger? = nil,
+        ring: LogRing? = nil
+    ) {
+        self.init(
+            configuration: configuration, service: service, logger: logger, limits: ConnectionLimits(), audit: audit,
+            ring: ring)
     }
 
     init(
-        configuration: SupervisorConfiguration, service: any MountService, logger: Logger, limits: ConnectionLimits
+        configuration: SupervisorConfiguration, service: any MountService, logger: Logger, limits: ConnectionLimits,
+        audit: Logger? = nil, ring: LogRing? = nil
     ) {
         self.configuration = configuration
         self.logger = logger
         self.limits = limits
-        responder = OperatorResponder(service: service, logger: logger, version: Self.version)
+        slow = Guarded(configuration.slowRequest)
+        responder = OperatorResponder(
+            service: service, logger: logger, version: Self.version, audit: audit, ring: ring,
+            slow: { [slow] in slow.with { $0 } })
     }
 
-    /// Throws `.addressInUse` if a living process serves the configured socket; says which. Cheap: call it before anything else is
+    /// Throws what would keep the API from being served: groups, tokens, certificate. Nothing is kept: it is for before anything else is
     /// started.
-    public static func checkSocket(_ configuration: SupervisorConfiguration) throws(OperatorAPIError) {
-        try SocketFile.claim(configuration.socket)
+    public static func check(_ configuration: SupervisorConfiguration) throws(OperatorAPIError) {
+        _ = try gatekeeper(configuration)
+        _ = try TLSIdentity(configuration)
     }
 
     /// Serves until `stop` is called, then until the requests in progress are answered. `onServing` is called once, when every
     /// address accepts connections.
     public func run(onServing: @escaping @Sendable () async -> Void = {}) async throws(OperatorAPIError) {
         try SocketFile.claim(configuration.socket)
+        let gatekeeper = try Self.gatekeeper(configuration)
+        gate.with { $0 = gatekeeper }
+        let identity = try TLSIdentity(configuration)
+        self.identity.with { $0 = identity }
         let socket = try socketFile()
         let tcp = try tcpAddress()
         let bound = Guarded((missing: tcp == nil ? 1 : 2, failure: OperatorAPIError?.none))
@@ -67,7 +86,7 @@ public final class OperatorAPIServer: Sendable {
             if isLast { await onServing() }
         }
         var services = [
-            try service(.unixDomainSocket(path: socket.bindPath), overTCP: false) { [self] _ in
+            try service(.unixDomainSocket(path: socket.bindPath), gatekeeper, nil, overTCP: false) { [self] _ in
                 do throws(SystemError) {
                     try socket.publish()
                 } catch {
@@ -79,7 +98,7 @@ public final class OperatorAPIServer: Sendable {
             }
         ]
         if let tcp {
-            let overTCP = try service(tcp, overTCP: true) { [boundPort] channel in
+            let overTCP = try service(tcp, gatekeeper, identity, overTCP: true) { [boundPort] channel in
                 boundPort.with { $0 = channel.localAddress?.port.map { UInt16($0) } }
                 await announce()
             }
@@ -90,6 +109,42 @@ public final class OperatorAPIServer: Sendable {
         if let failure = bound.with({ $0.failure }) { throw failure }
     }
 
+    /// Gives groups other roles and reads certificate and key again. Throws `.configuration` for a group that there is not or a file that
+    /// cannot be used; then all stays as it was.
+    public func reload(_ configuration: SupervisorConfiguration) throws(OperatorAPIError) {
+        let policy = try Self.policy(configuration)
+        try identity.with { $0 }?.reload()
+        gate.with { $0 }?.replace(policy)
+        slow.with { $0 = configuration.slowRequest }
+    }
+
+    private static func policy(_ configuration: SupervisorConfiguration) throws(OperatorAPIError) -> AccessPolicy {
+        do throws(AccessPolicy.UnknownGroups) {
+            return try AccessPolicy(configuration)
+        } catch {
+            throw OperatorAPIError(.configuration, error.problems.joined(separator: "\n"))
+        }
+    }
+
+    private static func gatekeeper(_ configuration: SupervisorConfiguration) throws(OperatorAPIError) -> Gatekeeper {
+        let policy = try policy(configuration)
+        guard let listen = configuration.listen else { return Gatekeeper(policy: policy, network: nil) }
+        var tokens: TokenFile?
+        if configuration.authentication == .token {
+            guard let path = configuration.tokenFile else {
+                throw OperatorAPIError(.configuration, "listen: needs token_file, or auth = \"none\"")
+            }
+            tokens = TokenFile(path)
+            do throws(SupervisorError) {
+                try tokens?.check()
+            } catch {
+                throw OperatorAPIError(.configuration, error.message)
+            }
+        }
+        let hosts = HostRules(listen: listen, allowed: configuration.allowedHosts)
+        return Gatekeeper(policy: policy, network: Gatekeeper.Network(hosts: hosts, tokens: tokens))
+    }
+
     /// Accepts no more connections and lets `run` return once the requests in progress are answered.
     public func stop() async {
         let group = phase.with { phase -> ServiceGroup? in
@@ -98,6 +153,11 @@ public final class OperatorAPIServer: Sendable {
             return nil
         }
         await group?.triggerGracefulShutdown()
+    }
+
+    /// Returns when every event loop has had its turn.
+    public func proveLife() async {
+        for loop in MultiThreadedEventLoopGroup.singleton.makeIterator() { try? await loop.submit {}.get() }
     }
 
     private func serve(_ services: [any Service]) async throws(OperatorAPIError) {
@@ -125,24 +185,39 @@ public final class OperatorAPIServer: Sendable {
         }
     }
 
+    /// With an identity, behind TLS.
     private func service(
-        _ address: BindAddress, overTCP: Bool, onBound: @escaping @Sendable (any Channel) async -> Void
+        _ address: BindAddress, _ gatekeeper: Gatekeeper, _ identity: TLSIdentity?, overTCP: Bool,
+        onBound: @escaping @Sendable (any Channel) async -> Void
     ) throws(OperatorAPIError) -> any Service {
         let limits = limits
+        let table = ConnectionTable(limit: limits.connections)
+        let isSecured = identity != nil
         let channel = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [ConnectionTimer(limits: limits)],
+            additionalChannelHandlers: [ConnectionTimer(limits: limits, table: table, isSecured: isSecured)],
             httpDecoderConfiguration: .init(
                 maxHeaderFieldSize: 16 * 1024, maxHeaderListSize: 32 * 1024, maxHeaderFieldCount: 100))
         var quiet = logger
         quiet.logLevel = max(quiet.logLevel, .notice)
         let server = ServerConfiguration(
-            address: address, availableConnectionsDelegate: .maximum(Self.maximumConnections, logger: quiet))
+            address: address,
+            availableConnectionsDelegate: .maximum(limits.connections + Self.maximumServed, logger: quiet))
+        let builder = HTTPServerBuilder { responder in
+            let base = HTTP1Channel(responder: responder, configuration: channel)
+            return identity.map { SecureChannel(base: base, identity: $0) } ?? base
+        }
         do {
-            return try HTTPServerBuilder.http1(configuration: channel).buildServer(
+            return try builder.buildServer(
                 configuration: server, eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: quiet,
                 responder: { [responder] request, writer, channel in
-                    let caller = overTCP ? PeerCredentials.nobody : await PeerCredentials.caller(of: channel)
-                    let response = try await responder.respond(to: request, caller: caller, overTCP: overTCP)
+                    let response: Response
+                    do throws(SupervisorError) {
+                        let caller =
+                            overTCP ? try gatekeeper.caller(of: request.head) : try await gatekeeper.caller(of: channel)
+                        response = await responder.respond(to: request, caller: caller, overTCP: overTCP)
+                    } catch {
+                        response = OperatorResponder.failure(error)
+                    }
                     try await writer.write(response: response.head, body: response.body)
                 },
                 onServerRunning: onBound)
@@ -158,7 +233,10 @@ public final class OperatorAPIServer: Sendable {
             if group == nil { throw OperatorAPIError(.configuration, "socket_group: there is no group `\(name)`") }
         }
         do throws(SystemError) {
-            return try SocketFile(path: configuration.socket, group: group)
+            // Where groups decide, everybody may connect and most are turned away.
+            let isOpen = group == nil && gate.with { $0 }?.hasGroups == true
+            let mode: mode_t = isOpen ? 0o666 : group == nil ? 0o600 : 0o660
+            return try SocketFile(path: configuration.socket, group: group, mode: mode)
         } catch {
             throw OperatorAPIError(.system, "cannot make the socket \(configuration.socket): \(error)")
         }

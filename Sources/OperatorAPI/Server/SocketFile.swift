@@ -10,6 +10,7 @@ final class SocketFile: Sendable {
     private let staging: String
     private let stagingDirectory: OwnedFD
     private let group: UInt32?
+    private let mode: mode_t
 
     /// What to bind; short enough for sockaddr_un wherever the socket's directory is.
     var bindPath: String {
@@ -17,12 +18,15 @@ final class SocketFile: Sendable {
     }
 
     /// Makes the directory in which the socket is bound.
-    init(path: String, group: UInt32?) throws(SystemError) {
+    init(path: String, group: UInt32?, mode: mode_t) throws(SystemError) {
         self.path = path
         self.group = group
+        self.mode = mode
         let parent = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
         try Directory.create(parent.isEmpty ? "/" : parent)
-        staging = "\(parent)/.\(String(UInt32.random(in: 0 ... .max), radix: 16))"
+        // A name that the next one knows: a process that is killed here leaves nothing for ever.
+        staging = "\(parent)/.\(path.split(separator: "/").last ?? "").new"
+        Self.clear(staging)
         try check(mkdir(staging, 0o700), "mkdir", staging)
         do throws(SystemError) {
             stagingDirectory = try Directory.open(staging)
@@ -33,7 +37,12 @@ final class SocketFile: Sendable {
     }
 
     deinit {
+        Self.clear(staging)
+    }
+
+    private static func clear(_ staging: String) {
         unlink(staging + "/s")
+        unlink(staging + ".s")
         rmdir(staging)
     }
 
@@ -55,6 +64,8 @@ final class SocketFile: Sendable {
             if error.errno != .wouldBlock { throw OperatorAPIError(.system, "cannot take \(path): \(error)") }
             pid = nil
         }
+        // A child that the last supervisor was just starting when it was killed holds its descriptors until it reaches execve(2).
+        if let pid, ProcessIdentity(of: pid) == nil { return }
         let owner = pid.map { pid in
             let name = (try? File.text("/proc/\(pid)/comm"))?.split(separator: "\n").first
             return "process \(pid)" + (name.map { " (\($0))" } ?? "")
@@ -67,9 +78,20 @@ final class SocketFile: Sendable {
     func publish() throws(SystemError) {
         let bound = staging + "/s"
         if let group { try check(chown(bound, uid_t.max, group), "chown", bound) }
-        try check(chmod(bound, group == nil ? 0o600 : 0o660), "chmod", bound)
+        try check(chmod(bound, mode), "chmod", bound)
         let identity = Self.identity(bound)
-        try check(rename(bound, path), "rename", path)
+        // Not one rename from the other directory: that takes the rename lock of the filesystem (s_vfs_rename_mutex), which the copy-up of a
+        // directory holds while it waits for a worker. Nothing can interrupt it: killed there, this process would not end, so no next one
+        // would start, and nobody would replace the worker.
+        let beside = staging + ".s"
+        try check(link(bound, beside), "link", beside)
+        do throws(SystemError) {
+            try check(rename(beside, path), "rename", path)
+        } catch {
+            unlink(beside)
+            throw error
+        }
+        unlink(bound)
         rmdir(staging)
         published.with { $0 = identity }
     }

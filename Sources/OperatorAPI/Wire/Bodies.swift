@@ -33,6 +33,8 @@ struct ReadyBody: Encodable {
 struct HealthBody: Encodable {
     let health: ServiceHealth
     let version: String
+    /// What it is called when all is well: the published API has `ok` at `/health` and `healthy` at `/antares/health`.
+    var good = "healthy"
 
     private enum Key: String, CodingKey {
         case status
@@ -41,18 +43,38 @@ struct HealthBody: Encodable {
         case version
         case spareWorkers = "spare_workers"
         case cachePID = "cache_pid"
-        case problems
+        case problems, processes
+    }
+
+    private struct Process: Encodable {
+        let process: ServiceProcess
+
+        private enum Key: String, CodingKey {
+            case kind, pid, restarts
+            case memoryBytes = "memory_bytes"
+            case lastRestartCause = "last_restart_cause"
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: Key.self)
+            try container.encode(process.kind.rawValue, forKey: .kind)
+            try container.encode(process.pid, forKey: .pid)
+            try container.encode(process.restarts, forKey: .restarts)
+            try container.encode(process.memoryBytes, forKey: .memoryBytes)
+            try container.encode(process.lastRestartCause, forKey: .lastRestartCause)
+        }
     }
 
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
-        try container.encode(health.problems.isEmpty ? "healthy" : "degraded", forKey: .status)
+        try container.encode(health.problems.isEmpty ? good : "degraded", forKey: .status)
         try container.encode(health.mountCount, forKey: .mountCount)
         try container.encode(health.uptimeSeconds, forKey: .uptime)
         try container.encode(version, forKey: .version)
         try container.encode(health.spareWorkers, forKey: .spareWorkers)
         try container.encode(health.cachePID, forKey: .cachePID)
         try container.encode(health.problems, forKey: .problems)
+        try container.encode(health.processes.map(Process.init), forKey: .processes)
     }
 }
 

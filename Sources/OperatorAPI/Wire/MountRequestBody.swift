@@ -4,8 +4,6 @@ import Supervision
 /// The body of `POST /mounts`.
 struct MountRequestBody: Decodable {
     let request: MountRequest
-    /// A changelist, which the published API takes and this version refuses.
-    let hasChangelist: Bool
 
     private struct Field: CodingKey {
         let stringValue: String
@@ -15,8 +13,9 @@ struct MountRequestBody: Decodable {
         init?(intValue: Int) { nil }
     }
 
-    private static let fields = [
-        "path", "job_id", "build_id", "rev", "mountpoint", "uid", "gid", "labels", "origin", "cl",
+    static let fields = [
+        "path", "job_id", "build_id", "rev", "mountpoint", "uid", "gid", "labels", "origin", "cl", "cl_path", "base",
+        "upper_policy", "ttl", "idle_ttl", "bind_to_client",
     ]
 
     init(from decoder: any Decoder) throws {
@@ -42,11 +41,34 @@ struct MountRequestBody: Decodable {
         guard let path = try text("path") else {
             throw PayloadError("field `path` is missing: a directory of the repository, `/` for all of it")
         }
-        hasChangelist = try text("cl") != nil
+        var changelist: ChangelistRequest?
+        let (root, base) = (try text("cl_path"), try text("base"))
+        // Empty means that none was given, as in the published API.
+        if let name = try text("cl"), !name.isEmpty {
+            if let base, base != "cl" { throw PayloadError("field `base` takes \"cl\"; a revision is `rev`") }
+            changelist = ChangelistRequest(name: name, path: root, base: base == nil ? .revision : .own)
+        } else if root != nil || base != nil {
+            throw PayloadError("fields `cl_path` and `base` belong to `cl`, which is missing")
+        }
+        var upperPolicy: UpperPolicy?
+        if let name = try text("upper_policy") {
+            upperPolicy = UpperPolicy(rawValue: name)
+            if upperPolicy == nil { throw PayloadError("field `upper_policy` takes \"delete\" or \"keep\"") }
+        }
+        func seconds(_ name: String) throws -> Int? {
+            let what = "a number of seconds from 1 to \(Lease.maximum)"
+            let number: Int? = try value(name, what)
+            if let number, !(1...Lease.maximum).contains(number) { throw PayloadError("field `\(name)` takes \(what)") }
+            return number
+        }
+        let lease = Lease(
+            timeToLive: try seconds("ttl"), idleTime: try seconds("idle_ttl"),
+            isBoundToClient: try value("bind_to_client", "true or false") ?? false)
         request = MountRequest(
             path: path, jobID: try text("job_id"), buildID: try text("build_id"), revision: try text("rev"),
             mountpoint: try text("mountpoint"), uid: try number("uid"), gid: try number("gid"),
-            labels: try value("labels", "an object of strings") ?? [:], origin: try text("origin"))
+            labels: try value("labels", "an object of strings") ?? [:], origin: try text("origin"),
+            upperPolicy: upperPolicy, lease: lease == Lease() ? nil : lease, changelist: changelist)
     }
 
     /// Decodes a body, or throws what is wrong with it.

@@ -1,7 +1,7 @@
 import CCurl
 import Glibc
 
-/// One HTTP exchange at a time over a unix socket, with deadlines (libcurl, CURLOPT_UNIX_SOCKET_PATH).
+/// One HTTP exchange at a time over a unix socket or the network, with deadlines (libcurl).
 struct HTTPClient {
     struct Response: Hashable {
         let status: Int
@@ -11,35 +11,48 @@ struct HTTPClient {
     enum Failure: Error {
         case unreachable(errno: Int32)
         case timedOut
+        /// The other side does not show a certificate that is trusted.
+        case untrusted(String)
         case other(String)
     }
 
     /// Bytes of an answer; more is a failure.
     static let maximumBody = 64 << 20
 
-    let socket: String
+    let address: SupervisorAddress
+    /// Shown over the network.
+    var token: String?
     /// Seconds for the connection and for the whole exchange.
     let connectTimeout = 3
     let timeout: Int
 
     private final class Received {
         var bytes: [UInt8] = []
+        let consume: (([UInt8]) -> Void)?
+
+        init(_ consume: (([UInt8]) -> Void)?) {
+            self.consume = consume
+        }
     }
 
-    /// `path` is used as it is: already percent-encoded.
-    func send(_ method: String, _ path: String, body: [UInt8]? = nil) throws(Failure) -> Response {
+    /// `path` is used as it is: already percent-encoded. With `consume` the answer has no end that could be waited for: its bytes go there
+    /// as they come, also those of an error, and the body of the response is the first of them.
+    func send(
+        _ method: String, _ path: String, body: [UInt8]? = nil, consume: (([UInt8]) -> Void)? = nil
+    ) throws(Failure) -> Response {
         guard let handle = curl_easy_init() else { throw .other("libcurl cannot be initialised") }
         defer { curl_easy_cleanup(handle) }
         var headers: UnsafeMutablePointer<curl_slist>?
         defer { curl_slist_free_all(headers) }
-        for header in ["Content-Type: application/json", "Accept: application/json", "Expect:"] {
+        for header in ["Content-Type: application/json", "Accept: application/json", "Expect:"]
+            + (token.map { ["Authorization: Bearer \($0)"] } ?? [])
+        {
             headers = curl_slist_append(headers, header)
         }
-        let received = Received()
+        let received = Received(consume)
         var payload = body ?? []
         let code = payload.withUnsafeMutableBytes { payload -> CURLcode in
-            ant_curl_set_text(handle, CURLOPT_UNIX_SOCKET_PATH, socket)
-            ant_curl_set_text(handle, CURLOPT_URL, "http://localhost" + path)
+            Self.name(address, path, for: handle)
             ant_curl_set_long(handle, CURLOPT_PATH_AS_IS, 1)
             ant_curl_set_text(handle, CURLOPT_CUSTOMREQUEST, method)
             ant_curl_set_pointer(handle, CURLOPT_HTTPHEADER, headers)
@@ -47,7 +60,7 @@ struct HTTPClient {
             ant_curl_set_text(handle, CURLOPT_PROXY, "")
             ant_curl_set_long(handle, CURLOPT_NOSIGNAL, 1)
             ant_curl_set_long(handle, CURLOPT_CONNECTTIMEOUT, connectTimeout)
-            ant_curl_set_long(handle, CURLOPT_TIMEOUT, timeout)
+            ant_curl_set_long(handle, CURLOPT_TIMEOUT, consume == nil ? timeout : 0)
             if body != nil {
                 ant_curl_set_long(handle, CURLOPT_POSTFIELDSIZE, payload.count)
                 ant_curl_set_pointer(handle, CURLOPT_POSTFIELDS, payload.baseAddress)
@@ -55,6 +68,12 @@ struct HTTPClient {
             ant_curl_set_write(handle) { bytes, size, count, context in
                 let received = Unmanaged<Received>.fromOpaque(context!).takeUnretainedValue()
                 let length = size * count
+                if let bytes, let consume = received.consume {
+                    let chunk = Array(UnsafeRawBufferPointer(start: bytes, count: length))
+                    if received.bytes.isEmpty { received.bytes = chunk }
+                    consume(chunk)
+                    return length
+                }
                 guard let bytes, received.bytes.count + length <= HTTPClient.maximumBody else { return 0 }
                 received.bytes.append(contentsOf: UnsafeRawBufferPointer(start: bytes, count: length))
                 return length
@@ -66,6 +85,18 @@ struct HTTPClient {
         return Response(status: ant_curl_long(handle, CURLINFO_RESPONSE_CODE), body: received.bytes)
     }
 
+    private static func name(_ address: SupervisorAddress, _ path: String, for handle: UnsafeMutableRawPointer) {
+        switch address {
+        case .socket(let socket):
+            ant_curl_set_text(handle, CURLOPT_UNIX_SOCKET_PATH, socket)
+            ant_curl_set_text(handle, CURLOPT_URL, "http://localhost" + path)
+        case .network(let url, let caFile, _):
+            ant_curl_set_text(handle, CURLOPT_URL, url + path)
+            ant_curl_set_long(handle, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+            if let caFile { ant_curl_set_text(handle, CURLOPT_CAINFO, caFile) }
+        }
+    }
+
     private static func check(_ code: CURLcode, _ handle: UnsafeMutableRawPointer) throws(Failure) {
         switch code {
         case CURLE_OK:
@@ -74,6 +105,8 @@ struct HTTPClient {
             throw .unreachable(errno: Int32(truncatingIfNeeded: ant_curl_long(handle, CURLINFO_OS_ERRNO)))
         case CURLE_OPERATION_TIMEDOUT:
             throw .timedOut
+        case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE:
+            throw .untrusted(String(cString: curl_easy_strerror(code)))
         default:
             throw .other(String(cString: curl_easy_strerror(code)))
         }

@@ -10,7 +10,7 @@ struct SupervisorClient {
         let json: [UInt8]
     }
 
-    let socket: String
+    let address: SupervisorAddress
     /// Seconds that one request may take.
     let timeout: Int
 
@@ -26,7 +26,46 @@ struct SupervisorClient {
     }
 
     func health() throws(CLIError) -> Answer<HealthReport> {
-        try decoded(send("GET", "/health"))
+        try decoded(send("GET", "/antares/health"))
+    }
+
+    func status() throws(CLIError) -> Answer<StatusReport> {
+        try decoded(send("GET", "/status"))
+    }
+
+    /// The last lines of the log; a job's mount is meant by its id, too.
+    func logs(about name: String?, lines: Int, level: String?) throws(CLIError) -> Answer<LogReport> {
+        var query = "?lines=\(lines)"
+        if let level { query += "&level=\(Self.percentEncoded(level))" }
+        if let name { query += "&mount=\(Self.percentEncoded((try? mount(name).value.id) ?? name))" }
+        return try decoded(send("GET", "/logs" + query))
+    }
+
+    /// An answer as it comes, for a report.
+    func raw(_ path: String) throws(CLIError) -> [UInt8] {
+        try send("GET", path)
+    }
+
+    func cache() throws(CLIError) -> Answer<CacheReport> {
+        try decoded(send("GET", "/cache"))
+    }
+
+    func collectCache(target: UInt64?) throws(CLIError) {
+        let body = target.map { Array("{\"target_bytes\":\($0)}".utf8) }
+        _ = try send("POST", "/cache/gc", body: body)
+    }
+
+    /// The number of the sweep.
+    func verifyCache() throws(CLIError) -> UInt64 {
+        let answer: Answer<VerificationReport> = try decoded(send("POST", "/cache/verify"))
+        return answer.value.sweep
+    }
+
+    func prefetch(_ request: PrefetchCommandRequest) throws(CLIError) -> Answer<PrefetchReport> {
+        guard let body = try? JSONEncoder().encode(request) else {
+            throw CLIError(.internalError, "the request cannot be encoded")
+        }
+        return try decoded(send("POST", "/cache/prefetch", body: Array(body)))
     }
 
     /// The mount of a job, or with an id.
@@ -44,8 +83,50 @@ struct SupervisorClient {
         }
     }
 
-    func remove(_ name: String) throws(CLIError) -> Answer<MountReport> {
-        try found(name) { (path) throws(CLIError) in try decoded(send("DELETE", path)) }
+    func remove(_ name: String, force: Bool = false, kill: Bool = false) throws(CLIError) -> Answer<MountReport> {
+        let options = [force ? "force=true" : nil, kill ? "kill=true" : nil].compactMap { $0 }.joined(separator: "&")
+        return try found(name) { (path) throws(CLIError) in
+            try decoded(send("DELETE", options.isEmpty ? path : path + "?" + options))
+        }
+    }
+
+    func renew(_ id: String, ttl: Int?) throws(CLIError) -> Answer<MountReport> {
+        try decoded(send("POST", "/mounts/\(id)/renew", body: ttl.map { Array("{\"ttl\":\($0)}".utf8) }))
+    }
+
+    /// What the job of a mount wrote, all of it.
+    func difference(_ id: String) throws(CLIError) -> Answer<DifferenceReport> {
+        try decoded(send("GET", "/mounts/\(id)/diff?limit=1000000"))
+    }
+
+    func drain(_ on: Bool) throws(CLIError) -> [UInt8] {
+        try send(on ? "POST" : "DELETE", "/drain")
+    }
+
+    /// Exchanges the changelist of a mount; without a name it takes it away.
+    func exchange(_ name: String, _ request: SwitchCommandRequest) throws(CLIError) -> Answer<MountReport> {
+        guard let body = try? JSONEncoder().encode(request) else {
+            throw CLIError(.internalError, "the request cannot be encoded")
+        }
+        let id = try mount(name).value.id
+        return try decoded(send(request.changelist == nil ? "DELETE" : "POST", "/mounts/\(id)/cl", body: Array(body)))
+    }
+
+    /// Gives a mount a new worker.
+    func reset(_ name: String) throws(CLIError) -> Answer<MountReport> {
+        let id = try mount(name).value.id
+        return try decoded(send("POST", "/mounts/\(id)/reset"))
+    }
+
+    /// Calls `body` with the JSON of each event; with `follow` until the supervisor ends.
+    func events(after: UInt64?, follow: Bool, _ body: @escaping ([UInt8]) -> Void) throws(CLIError) {
+        var query = "?follow=\(follow)"
+        if let after { query += "&after=\(after)" }
+        var lines = EventLines()
+        let consume: (([UInt8]) -> Void)? =
+            follow ? { bytes in for data in lines.take(bytes) { body(data) } } : nil
+        let answer = try send("GET", "/events" + query, consume: consume)
+        if !follow { for data in lines.take(answer) { body(data) } }
     }
 
     /// What looks like an id is tried as one, then as a job: a job may be named like that, too.
@@ -88,16 +169,20 @@ struct SupervisorClient {
         return result
     }
 
-    private func send(_ method: String, _ path: String, body: [UInt8]? = nil) throws(CLIError) -> [UInt8] {
+    private func send(
+        _ method: String, _ path: String, body: [UInt8]? = nil, consume: (([UInt8]) -> Void)? = nil
+    ) throws(CLIError) -> [UInt8] {
         let response: HTTPClient.Response
+        let token = try address.token()
         do throws(HTTPClient.Failure) {
-            response = try HTTPClient(socket: socket, timeout: timeout).send(method, path, body: body)
+            response = try HTTPClient(address: address, token: token, timeout: timeout).send(
+                method, path, body: body, consume: consume)
         } catch {
             throw CLIError(.internalError, advice(error))
         }
         if (200..<300).contains(response.status) { return response.body }
         guard let error = try? JSONDecoder().decode(APIError.self, from: Data(response.body)) else {
-            throw CLIError(.internalError, "\(socket) answered HTTP \(response.status); is it antares-supervisor?")
+            throw CLIError(.internalError, "\(address) answered HTTP \(response.status); is it antares-supervisor?")
         }
         throw CLIError(CLIExit(apiCode: error.code), error.error)
     }
@@ -106,23 +191,28 @@ struct SupervisorClient {
         switch failure {
         case .unreachable(EACCES), .unreachable(EPERM):
             return
-                "you may not use the supervisor's socket \(socket); run as root or join the group it is configured for "
+                "you may not use the supervisor's socket \(address); run as root or join the group it is configured for "
                 + "(socket_group)"
         case .unreachable(let number):
             let reason = number == 0 ? "nobody listens" : Errno(rawValue: number).description
+            guard case .socket = address else {
+                return "no supervisor at \(address) (\(reason)); is `listen` set there, and the port open?"
+            }
             return
-                "no supervisor at \(socket) (\(reason)); start it with `antares-supervisor --config supervisor.toml` or "
+                "no supervisor at \(address) (\(reason)); start it with `antares-supervisor --config supervisor.toml` or "
                 + "name another socket with --socket or ANTARES_SOCKET"
         case .timedOut:
-            return "the supervisor at \(socket) did not answer within \(timeout) s; try again with a longer --timeout"
+            return "the supervisor at \(address) did not answer within \(timeout) s; try again with a longer --timeout"
+        case .untrusted(let message):
+            return "the certificate of \(address) is not trusted (\(message)); name the CA with --ca or ANTARES_CA_FILE"
         case .other(let message):
-            return "the supervisor at \(socket) cannot be talked to: \(message)"
+            return "the supervisor at \(address) cannot be talked to: \(message)"
         }
     }
 
     private func decoded<Value: Decodable>(_ json: [UInt8]) throws(CLIError) -> Answer<Value> {
         guard let value = try? JSONDecoder().decode(Value.self, from: Data(json)) else {
-            throw CLIError(.internalError, "\(socket) answered what is not understood; is it antares-supervisor?")
+            throw CLIError(.internalError, "\(address) answered what is not understood; is it antares-supervisor?")
         }
         return Answer(value: value, json: json)
     }

@@ -10,7 +10,11 @@ struct Antares: ParsableCommand {
             unreachable. `antares run` ends with its command's code.
             """,
         subcommands: [
-            MountCommand.self, UnmountCommand.self, ListCommand.self, StatusCommand.self, RunCommand.self,
-            ServeCommand.self,
+            MountCommand.self, UnmountCommand.self, SwitchCommand.self, ResetCommand.self, ListCommand.self,
+            StatusCommand.self, DiffCommand.self, WorkersCommand.self, EventsCommand.self, LogsCommand.self,
+            RunCommand.self, CacheCommand.self,
+            DoctorCommand.self,
+            RenewCommand.self,
+            DrainCommand.self, ConfigCommand.self, BugreportCommand.self, ServeCommand.self, CompletionsCommand.self,
         ])
 }

@@ -8,6 +8,22 @@ struct GlobalOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The supervisor's socket.", discussion: "Else $ANTARES_SOCKET, else \(defaultSocket)."))
     var socket: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "The supervisor's address instead of a socket: https://HOST:PORT, or http:// on this machine.",
+            discussion: "Else $ANTARES_URL, unless a socket is named."))
+    var url: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The CAs to trust at that address, PEM.", discussion: "Else $ANTARES_CA_FILE, else the system's."))
+    var ca: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The file with the token to show there; nobody else may read it.", discussion: "Else $ANTARES_TOKEN_FILE."))
+    var tokenFile: String?
+
     @Flag(help: "Prints the API's JSON.")
     var json = false
 
@@ -16,17 +32,46 @@ struct GlobalOptions: ParsableArguments {
 
     func validate() throws {
         if timeout < 1 { throw ValidationError("--timeout takes seconds, at least 1") }
+        if socket != nil, url != nil { throw ValidationError("name a socket or a URL, not both") }
+        if case .network(let url, _, _) = address, let problem = SupervisorAddress.problem(ofURL: url) {
+            throw ValidationError(problem)
+        }
     }
 
-    var socketPath: String {
-        if let socket { return socket }
-        let variable = getenv("ANTARES_SOCKET").map { String(cString: $0) } ?? ""
-        return variable.isEmpty ? Self.defaultSocket : variable
+    /// Flags before variables, and among the variables the URL before the socket.
+    var address: SupervisorAddress {
+        if let socket { return .socket(socket) }
+        if let url = url ?? Self.variable("ANTARES_URL") {
+            return .network(
+                url: url.hasSuffix("/") ? String(url.dropLast()) : url, caFile: ca ?? Self.variable("ANTARES_CA_FILE"),
+                tokenFile: tokenFile ?? Self.variable("ANTARES_TOKEN_FILE"))
+        }
+        return .socket(Self.variable("ANTARES_SOCKET") ?? Self.defaultSocket)
+    }
+
+    /// The socket that was named; nil if none was. Throws if an address elsewhere was: `command` looks at this machine.
+    func localSocket(for command: String) throws(CLIError) -> String? {
+        if case .network(let url, _, _) = address {
+            throw CLIError(
+                .usage, "`\(command)` needs the supervisor of this machine, not \(url); name its socket with --socket")
+        }
+        return socket ?? Self.variable("ANTARES_SOCKET")
+    }
+
+    private static func variable(_ name: String) -> String? {
+        let value = getenv(name).map { String(cString: $0) } ?? ""
+        return value.isEmpty ? nil : value
     }
 
     var client: SupervisorClient {
-        SupervisorClient(socket: socketPath, timeout: timeout)
+        SupervisorClient(address: address, timeout: timeout)
     }
+
+    /// Commands that have commands of their own.
+    private static let groups: Set = ["cache", "config"]
+
+    /// Those that take a value.
+    private static let valued = ["--socket", "--url", "--ca", "--token-file", "--timeout"]
 
     /// Moves these options from before the command to behind it, where each command takes them.
     static func hoisted(_ arguments: [String]) -> [String] {
@@ -34,10 +79,10 @@ struct GlobalOptions: ParsableArguments {
         var rest = arguments[...]
         while let first = rest.first, first.hasPrefix("--") {
             let name = first.prefix { $0 != "=" }
-            if first == "--json" || (first != name && (name == "--socket" || name == "--timeout")) {
+            if first == "--json" || (first != name && valued.contains(String(name))) {
                 moved.append(first)
                 rest = rest.dropFirst()
-            } else if first == "--socket" || first == "--timeout", rest.count > 1 {
+            } else if valued.contains(first), rest.count > 1 {
                 moved += rest.prefix(2)
                 rest = rest.dropFirst(2)
             } else {
@@ -45,7 +90,10 @@ struct GlobalOptions: ParsableArguments {
             }
         }
         guard let command = rest.first else { return arguments }
-        return [command] + moved + rest.dropFirst()
+        // Of a command with commands of its own these take them.
+        let isGroup = groups.contains(command) && rest.dropFirst().first?.hasPrefix("-") == false
+        let names = rest.prefix(isGroup ? 2 : 1)
+        return names + moved + rest.dropFirst(names.count)
     }
 }
 
@@ -57,6 +105,15 @@ struct MountOptions: ParsableArguments {
     @Option(help: "Commit, tag or branch; else the origin's head.")
     var rev: String?
 
+    @Option(help: "A changelist to apply to the revision.")
+    var cl: String?
+
+    @Option(help: "Where the changelist begins in the repository; else that is found out.")
+    var clPath: String?
+
+    @Option(help: ArgumentHelp("The changelist's own base instead of a revision.", valueName: "cl"))
+    var base: String?
+
     @Option(help: "A configured origin; else the default.")
     var origin: String?
 
@@ -66,6 +123,12 @@ struct MountOptions: ParsableArguments {
 
     @Option(name: .customLong("label"), help: "KEY=VALUE, kept with the mount. May be repeated.")
     var labels: [Label] = []
+
+    @Option(help: "Unmounts after this time unless renewed, like 2h.", transform: Seconds.parse)
+    var ttl: Int?
+
+    @Option(help: "Unmounts when nobody has used it for this time, like 30m.", transform: Seconds.parse)
+    var idleTtl: Int?
 
     struct Label: ExpressibleByArgument, Hashable, Sendable {
         let key: String
@@ -80,6 +143,8 @@ struct MountOptions: ParsableArguments {
 
     func request(job: String?) -> MountRequest {
         var request = MountRequest(path: path, job: job, revision: rev, mountpoint: mountpoint, origin: origin)
+        (request.ttl, request.idleTTL) = (ttl, idleTtl)
+        (request.changelist, request.changelistPath, request.base) = (cl, clPath, base)
         if !labels.isEmpty { request.labels = Dictionary(labels.map { ($0.key, $0.value) }) { $1 } }
         return request
     }

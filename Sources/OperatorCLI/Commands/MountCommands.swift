@@ -17,15 +17,16 @@ struct MountCommand: ParsableCommand {
     @Option(help: "Group of the tree; else the caller's.")
     var gid: UInt32?
 
-    @Option(help: "A changelist (refused by this version of the supervisor).")
-    var cl: String?
+    @Flag(help: "Keeps what is written in the mount after its end; `umount` says where.")
+    var keepUpper = false
 
     func run() throws {
         var request = options.request(job: job)
         request.uid = uid
         request.gid = gid
-        request.changelist = cl
-        let answer = try global.client.create(request)
+        request.upperPolicy = keepUpper ? "keep" : nil
+        let client = global.client
+        let answer = try Progress.during("making the mount") { () throws(CLIError) in try client.create(request) }
         if global.json { Terminal.print(json: answer.json) } else { Terminal.print([answer.value.mountpoint]) }
     }
 }
@@ -39,23 +40,56 @@ struct UnmountCommand: ParsableCommand {
     @Argument(help: "A job's name or a mount's id.")
     var mount: String
 
+    @Flag(help: "Does not wait until nobody uses it.")
+    var force = false
+
+    @Flag(help: "Ends the processes that use it: SIGTERM, then SIGKILL; with --force SIGKILL at once.")
+    var kill = false
+
     func run() throws {
-        let answer = try global.client.remove(mount)
+        let (client, name, force, kill) = (global.client, mount, force, kill)
+        let answer = try Progress.during("unmounting") { () throws(CLIError) in
+            try client.remove(name, force: force, kill: kill)
+        }
+        if global.json { return Terminal.print(json: answer.json) }
+        if let report = answer.value.unmount { Presentation.unmount(report).forEach(Terminal.complain) }
+    }
+}
+
+struct ResetCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reset", abstract: "Gives a mount a new worker, under running jobs.",
+        discussion: "For a mount that is quarantined because its workers kept ending: the same mount works again.")
+
+    @OptionGroup var global: GlobalOptions
+
+    @Argument(help: "A job's name or a mount's id.")
+    var mount: String
+
+    func run() throws {
+        let answer = try global.client.reset(mount)
         if global.json { Terminal.print(json: answer.json) }
     }
 }
 
 struct ListCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "list", abstract: "Lists the mounts.", aliases: ["ls"])
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "Lists the mounts.",
+        discussion: """
+            antares list --label pipeline=nightly --sort=-age --columns job,state,age,mountpoint
+            antares list --state failed
+            antares list --watch
+            """, aliases: ["ls"])
 
     @OptionGroup var global: GlobalOptions
+    @OptionGroup var options: ListOptions
 
     func run() throws {
-        let answer = try global.client.mounts()
-        if global.json {
-            Terminal.print(json: answer.json)
-        } else {
-            Terminal.print(Presentation.list(answer.value.mounts))
+        try options.repeating {
+            let answer = try global.client.mounts()
+            if global.json { return Terminal.print(json: answer.json) }
+            let mounts = options.select(answer.value.mounts)
+            Terminal.print(Presentation.list(mounts, options.chosen(Presentation.listColumns)))
         }
     }
 }
@@ -65,11 +99,16 @@ struct StatusCommand: ParsableCommand {
         commandName: "status", abstract: "Shows the supervisor and its workers, or one mount.")
 
     @OptionGroup var global: GlobalOptions
+    @OptionGroup var options: ListOptions
 
     @Argument(help: "A job's name or a mount's id; else everything.")
     var mount: String?
 
     func run() throws {
+        try options.repeating { try show() }
+    }
+
+    private func show() throws {
         if let mount {
             let answer = try global.client.mount(mount)
             if global.json {
@@ -87,8 +126,11 @@ struct StatusCommand: ParsableCommand {
                 Array("{\"health\":".utf8) + trimmed(health.json) + Array(",".utf8) + trimmed(mounts.json).dropFirst()
             Terminal.print(json: json)
         } else {
-            let workers = mounts.value.mounts.isEmpty ? [] : [""] + Presentation.workers(mounts.value.mounts)
-            Terminal.print(Presentation.health(health.value) + workers)
+            let columns = options.chosen(Presentation.workerColumns)
+            let shown = options.select(mounts.value.mounts)
+            let workers = shown.isEmpty ? [] : [""] + Presentation.list(shown, columns)
+            let processes = Presentation.processes(health.value.processes ?? [])
+            Terminal.print(Presentation.health(health.value) + processes + workers)
         }
     }
 

@@ -39,6 +39,8 @@ struct RunCommand: ParsableCommand {
     }
 
     func run() throws {
+        // The mount would be on the other machine, and the command here.
+        _ = try global.localSocket(for: "run")
         let outputs = try output.map { (text) throws(CLIError) in try OutputSpec(text) }
         let signals: Signals
         do throws(SystemError) {
@@ -51,6 +53,8 @@ struct RunCommand: ParsableCommand {
         // Said here and not left to the socket, so that it holds over any transport.
         request.uid = getuid()
         request.gid = getgid()
+        // If this process is killed, nobody else would unmount.
+        request.isBoundToClient = true
         let runner = JobRunner(
             client: global.client, request: request, outputs: outputs, command: command, isNameChosen: job != nil)
         throw ArgumentParser.ExitCode(try runner.run(signals: signals))

@@ -23,20 +23,29 @@ struct MountReport: Decodable, Hashable {
     let mountpoint: String
     let state: StateReport
     let commit: String?
+    let changelist: String?
+    let changelistPath: String?
+    let base: String?
     let origin: String?
     let labels: [String: String]?
     let createdAt: Int64
     let readyAfter: Double?
     let worker: Worker?
+    let lower: String?
+    let unmount: UnmountReport?
+    let exchange: SwitchReport?
 
     private enum CodingKeys: String, CodingKey {
         case id = "mount_id"
         case job = "job_id"
         case build = "build_id"
-        case path, mountpoint, state, commit, origin, labels
+        case path, mountpoint, state, commit, origin, labels, base
+        case changelist = "cl"
+        case changelistPath = "cl_path"
         case createdAt = "created_at_epoch_ms"
         case readyAfter = "ready_after_ms"
-        case worker
+        case worker, lower, unmount
+        case exchange = "switch"
     }
 }
 
@@ -65,6 +74,20 @@ struct MountList: Decodable {
 
 /// The body of `GET /health`.
 struct HealthReport: Decodable, Hashable {
+    struct Process: Decodable, Hashable {
+        let kind: String
+        let pid: Int32
+        let restarts: Int
+        let memoryBytes: UInt64?
+        let lastRestartCause: String?
+
+        private enum CodingKeys: String, CodingKey {
+            case kind, pid, restarts
+            case memoryBytes = "memory_bytes"
+            case lastRestartCause = "last_restart_cause"
+        }
+    }
+
     let status: String
     let mountCount: Int
     let uptime: Int
@@ -72,6 +95,7 @@ struct HealthReport: Decodable, Hashable {
     let spareWorkers: Int
     let cachePID: Int32?
     let problems: [String]
+    let processes: [Process]?
 
     private enum CodingKeys: String, CodingKey {
         case status
@@ -80,6 +104,30 @@ struct HealthReport: Decodable, Hashable {
         case version
         case spareWorkers = "spare_workers"
         case cachePID = "cache_pid"
-        case problems
+        case problems, processes
+    }
+}
+
+/// How an unmount went.
+struct UnmountReport: Decodable, Hashable {
+    struct Holder: Decodable, Hashable {
+        let pid: Int32
+        let comm: String
+        let what: String
+        let path: String
+    }
+
+    let rung: String
+    let duration: Double?
+    let holders: [Holder]
+    let killed: [Int32]
+    let pinnedElsewhere: Bool
+    let keptUpper: String?
+
+    private enum CodingKeys: String, CodingKey {
+        case rung, holders, killed
+        case duration = "duration_ms"
+        case pinnedElsewhere = "pinned_elsewhere"
+        case keptUpper = "kept_upper"
     }
 }

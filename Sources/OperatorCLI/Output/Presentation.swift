@@ -1,11 +1,19 @@
+import Glibc
+
 /// What the commands print when nobody asked for JSON.
 enum Presentation {
-    static func list(_ mounts: [MountReport]) -> [String] {
+    static let listColumns: [MountColumn] = [.job, .state, .commit, .path, .mountpoint, .id]
+    static let workerColumns: [MountColumn] = [
+        .job, .state, .commit, .worker, .restarts, .memory, .waiting, .cause, .mountpoint,
+    ]
+
+    static func list(_ mounts: [MountReport], _ columns: [MountColumn] = listColumns) -> [String] {
         if mounts.isEmpty { return ["no mounts"] }
-        var table = Table(["JOB", "STATE", "COMMIT", "PATH", "MOUNTPOINT", "MOUNT ID"])
-        table.rows = mounts.map {
-            [name(of: $0), $0.state.name, commit($0), $0.path, $0.mountpoint, $0.id]
-        }
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        let now = Int64(time.tv_sec) * 1000
+        var table = Table(columns.map(\.title))
+        table.rows = mounts.map { mount in columns.map { $0.text(mount, now: now) } }
         return table.lines
     }
 
@@ -20,19 +28,6 @@ enum Presentation {
         return lines + health.problems.map { "problem     \(Printable.text($0))" }
     }
 
-    static func workers(_ mounts: [MountReport]) -> [String] {
-        var table = Table(["JOB", "STATE", "COMMIT", "WORKER", "RESTARTS", "MEMORY", "WAITING", "MOUNTPOINT"])
-        table.rows = mounts.map { mount in
-            let worker = mount.worker
-            return [
-                name(of: mount), mount.state.name, commit(mount), worker.map { "\($0.pid)" } ?? "-",
-                worker.map { "\($0.restarts)" } ?? "-", worker?.memoryBytes.map(Printable.size) ?? "-",
-                worker?.waiting.map(String.init) ?? "-", mount.mountpoint,
-            ]
-        }
-        return table.lines
-    }
-
     static func mount(_ mount: MountReport) -> [String] {
         var pairs: [(String, String)] = [
             ("mount", mount.id), ("job", name(of: mount)),
@@ -41,6 +36,12 @@ enum Presentation {
             ("commit", mount.commit ?? "-"),
             ("ready after", mount.readyAfter.map { "\(($0 * 10).rounded() / 10) ms" } ?? "-"),
         ]
+        if let changelist = mount.changelist {
+            pairs.append(("changelist", "\(changelist) at \(mount.changelistPath ?? "-"), on \(mount.base ?? "-")"))
+        }
+        if let exchange = mount.exchange, exchange.state != "done" {
+            pairs.append(("switch", exchange.reason.map { "\(exchange.state): \($0)" } ?? exchange.state))
+        }
         if let labels = mount.labels, !labels.isEmpty {
             pairs.append(
                 ("labels", labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")))
@@ -60,11 +61,77 @@ enum Presentation {
         }
     }
 
-    private static func name(of mount: MountReport) -> String {
+    static func processes(_ processes: [HealthReport.Process]) -> [String] {
+        if processes.isEmpty { return [] }
+        var table = Table(["PROCESS", "PID", "RESTARTS", "MEMORY", "LAST CAUSE"])
+        table.rows = processes.map {
+            [
+                $0.kind, "\($0.pid)", "\($0.restarts)", $0.memoryBytes.map(Printable.size) ?? "-",
+                $0.lastRestartCause ?? "-",
+            ]
+        }
+        return [""] + table.lines
+    }
+
+    static func processTable(_ processes: [StatusReport.Process]) -> [String] {
+        var table = Table([
+            "KIND", "PID", "JOB", "STATE", "LOWER", "RESTARTS", "SERVED", "IN FLIGHT", "WAITING", "FOR", "MEMORY",
+            "CPU",
+            "FDS", "HOLDERS", "LAST CAUSE",
+        ])
+        table.rows = processes.map { process in
+            [
+                process.kind, "\(process.pid)", process.job ?? process.mount ?? "-", process.state?.name ?? "-",
+                process.lower ?? "-", "\(process.restarts)", process.served.map(String.init) ?? "-",
+                process.inFlight.map(String.init) ?? "-", process.waiting.map(String.init) ?? "-",
+                process.waitingFor.map { "\(Int($0)) s" } ?? "-", process.memoryBytes.map(Printable.size) ?? "-",
+                process.cpuTime.map { "\(Double($0 / 10) / 100) s" } ?? "-",
+                process.descriptors.map(String.init) ?? "-", process.holders?.joined(separator: ",") ?? "-",
+                process.lastRestartCause ?? "-",
+            ]
+        }
+        return table.lines
+    }
+
+    /// `2024-11-22T17:38:01.250Z takeover job 3.2 ms: signal 9 (pid=12 reason=killed)`.
+    static func event(_ event: EventReport) -> String {
+        var line = Printable.time(event.time ?? 0) + "  \(event.kind)"
+        if event.kind == "gap" { return line + ": events were lost here" }
+        if let who = event.job ?? event.mount { line += "  \(who)" }
+        if let duration = event.duration { line += "  \(Int((duration * 1000).rounded())) µs" }
+        if let cause = event.cause { line += "  \(cause)" }
+        let details = (event.details ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        if !details.isEmpty { line += "  (\(details.joined(separator: " ")))" }
+        return Printable.text(line)
+    }
+
+    /// What whoever unmounted should know; nothing if nobody was in the way.
+    static func unmount(_ report: UnmountReport) -> [String] {
+        var lines = report.holders.map { "in use by \(describe($0))" }
+        if !report.killed.isEmpty { lines.append("ended \(report.killed.map(String.init).joined(separator: ", "))") }
+        if report.rung == "forced" { lines.append("unmounted by force; who used it gets errors now") }
+        if report.pinnedElsewhere { lines.append("still pinned by another mount namespace or a bind mount") }
+        if let upper = report.keptUpper { lines.append("what was written is kept in \(Printable.text(upper))") }
+        return lines
+    }
+
+    static func exchange(_ report: SwitchReport) -> [String] {
+        var lines: [String] = []
+        if report.carried > 0 { lines.append("taken over: \(report.carried) changes of the job") }
+        lines += report.conflicts.map { Printable.text("conflict: \($0) (the job's version is there now)") }
+        return lines + report.holders.map { "still sees the view before: \(describe($0))" }
+    }
+
+    private static func describe(_ holder: UnmountReport.Holder) -> String {
+        let who = holder.pid == 0 ? "" : "\(holder.comm)[\(holder.pid)] "
+        return Printable.text("\(who)(\(holder.what) \(holder.path))")
+    }
+
+    static func name(of mount: MountReport) -> String {
         mount.job ?? mount.build ?? "-"
     }
 
-    private static func commit(_ mount: MountReport) -> String {
+    static func commit(_ mount: MountReport) -> String {
         mount.commit.map { String($0.prefix(12)) } ?? "-"
     }
 }

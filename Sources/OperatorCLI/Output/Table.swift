@@ -1,3 +1,5 @@
+import Glibc
+
 /// Columns of text, as wide as they need to be.
 struct Table {
     let header: [String]
@@ -38,6 +40,20 @@ enum Printable {
         if unit == "B" { return "\(bytes) B" }
         let tenths = Int((value * 10).rounded())
         return "\(tenths / 10).\(tenths % 10) \(unit)"
+    }
+
+    /// RFC 3339 in UTC with milliseconds.
+    static func time(_ milliseconds: Int64) -> String {
+        var seconds = time_t(milliseconds / 1000)
+        var parts = tm()
+        gmtime_r(&seconds, &parts)
+        func digits(_ number: Int, _ count: Int = 2) -> String {
+            let text = String(number)
+            return String(repeating: "0", count: max(0, count - text.count)) + text
+        }
+        let date = "\(1900 + parts.tm_year)-\(digits(Int(parts.tm_mon) + 1))-\(digits(Int(parts.tm_mday)))"
+        let time = "\(digits(Int(parts.tm_hour))):\(digits(Int(parts.tm_min))):\(digits(Int(parts.tm_sec)))"
+        return "\(date)T\(time).\(digits(Int(milliseconds % 1000), 3))Z"
     }
 
     /// `1d 2h`, `3h 4m`, `5m 6s`, `7s`.

@@ -20,7 +20,7 @@ struct JobRunner {
             throw CLIError(
                 .mount, "job \(job) has a mount already; end it with `antares umount \(job)` or use another --job")
         }
-        let mount = try client.create(request).value
+        let mount = try Progress.during("making the mount") { () throws(CLIError) in try client.create(request).value }
         let result: Result<Int32, CLIError>
         do throws(CLIError) {
             result = .success(try work(in: mount, signals))
@@ -70,6 +70,7 @@ struct JobRunner {
     static func environment(_ caller: [String: String], _ mount: MountReport) -> [String] {
         var variables = caller
         variables["ANTARES_COMMIT"] = mount.commit ?? ""
+        variables["ANTARES_CL"] = mount.changelist
         variables["ANTARES_ORIGIN"] = mount.origin ?? ""
         variables["ANTARES_JOB"] = mount.job ?? mount.build ?? mount.id
         variables["ANTARES_MOUNTPOINT"] = mount.mountpoint

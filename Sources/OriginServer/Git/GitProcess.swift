@@ -92,13 +92,21 @@ final class GitProcess: @unchecked Sendable {
         }
     }
 
-    /// The next line without its newline.
-    func readLine() throws(OriginError) -> [UInt8] {
+    /// The next line without its end.
+    func readLine(endingIn terminator: UInt8 = 0x0a) throws(OriginError) -> [UInt8] {
         var searched = 0
         while true {
-            if let line = self.incoming.takeLine(searched: searched) { return line }
+            if let line = self.incoming.takeLine(searched: searched, terminator: terminator) { return line }
             searched = self.incoming.count
             guard searched <= Bound.line else { throw OriginError(.gitFailed, "git answered with an endless line") }
+            try self.fill()
+        }
+    }
+
+    /// The first byte of what comes next, which stays there.
+    func peek() throws(OriginError) -> UInt8 {
+        while true {
+            if let byte = self.incoming.first { return byte }
             try self.fill()
         }
     }

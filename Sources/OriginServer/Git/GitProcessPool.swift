@@ -1,6 +1,6 @@
 import LinuxSystem
 
-/// Long-running `cat-file` processes of one format, each used by one job at a time, and the threads that wait for them.
+/// Long-running Git processes of one kind, each used by one job at a time, and the threads that wait for them.
 ///
 /// A process that died is replaced and the question asked again, once: questions have no side effects.
 final class GitProcessPool: Sendable {
@@ -15,8 +15,11 @@ final class GitProcessPool: Sendable {
         let identity: FileStatus.Identity
     }
 
+    /// Starts a process of the kind.
+    typealias Start = @Sendable (GitRepository, Deadline) throws(OriginError) -> GitProcess
+
     private let repository: GitRepository
-    private let format: String
+    private let start: Start
     private let deadline: Duration
     private let queueLimit: Int
     private let threads: BlockingThreads
@@ -26,10 +29,10 @@ final class GitProcessPool: Sendable {
     ///   - size: Threads, and so processes, at most.
     ///   - queue: Jobs that may wait; more are answered `busy`.
     init(
-        _ repository: GitRepository, format: String, size: Int, deadline: Duration, queue: Int, name: String
+        _ repository: GitRepository, size: Int, deadline: Duration, queue: Int, name: String, start: @escaping Start
     ) throws(OriginError) {
         self.repository = repository
-        self.format = format
+        self.start = start
         self.deadline = deadline
         self.queueLimit = queue
         do {
@@ -121,8 +124,7 @@ final class GitProcessPool: Sendable {
         }
         _ = consume stale
         if let member { return member }
-        return Member(
-            process: try self.repository.startCatFile(format: self.format, deadline: deadline), identity: identity)
+        return Member(process: try self.start(self.repository, deadline), identity: identity)
     }
 }
 

@@ -5,7 +5,7 @@ import LinuxSystem
 ///
 /// Of the configuration keys that name programs, `cat-file` in batch mode without `--textconv` and `--filters` uses none: no
 /// filters, no textconv, no diff drivers, no hooks, no aliases (it is a builtin), no index and so no `core.fsmonitor`, no pager
-/// (its output is no terminal). One way is left: in a partial clone a missing object starts `git fetch`, and with it
+/// (its output is no terminal). Nor does `diff-tree --raw`, which looks for renames in contents as they are stored. One way is left: in a partial clone a missing object starts `git fetch`, and with it
 /// `core.sshCommand`, `ext::` URLs and remote helpers. GIT_NO_LAZY_FETCH forbids it (git 2.39.4, 2.45.1 and newer), and
 /// GIT_ALLOW_PROTOCOL, which overrides any `protocol.*.allow` of the repository, forbids every transport besides.
 struct GitProgram: Sendable {

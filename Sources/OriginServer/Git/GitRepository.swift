@@ -1,3 +1,4 @@
+import GitObjects
 import Glibc
 import LinuxSystem
 
@@ -62,5 +63,30 @@ struct GitRepository: Sendable {
     func startCatFile(format: String, deadline: Deadline) throws(OriginError) -> GitProcess {
         let arguments = ["--git-dir=\(self.directory)", "cat-file", "--batch-command=\(format)", "--buffer"]
         return try GitProcess(self.git.specification(arguments, as: self.user), deadline: deadline)
+    }
+    /// Starts a long-running `diff-tree` that detects renames as git-diff(1) does unless told otherwise: identical contents always,
+    /// similar ones (at least half) among up to 1000 files.
+    func startDiffTree(deadline: Deadline) throws(OriginError) -> GitProcess {
+        let arguments = [
+            // Without a work tree there are no attribute files of a directory that happens to be the current one.
+            "-c", "core.bare=true", "-c", "diff.renameLimit=1000", "--git-dir=\(self.directory)",
+            "diff-tree", "--stdin", "-r", "-z", "--raw", "--no-abbrev", "--find-renames=50%", "--no-ext-diff",
+            "--ignore-submodules=none",
+        ]
+        return try GitProcess(self.git.specification(arguments, as: self.user), deadline: deadline)
+    }
+
+    /// The best common ancestor of two commits (git-merge-base(1)); nil if they have none.
+    func mergeBase(_ one: ObjectID, _ other: ObjectID, deadline: Deadline) throws(OriginError) -> ObjectID? {
+        let arguments = ["--git-dir=\(self.directory)", "merge-base", one.hex, other.hex]
+        let output = try GitProgram.run(self.git.specification(arguments, as: self.user), deadline)
+        if output.succeeded, let id = output.text.split(separator: "\n").first.flatMap({ ObjectID(hex: $0) }) {
+            return id
+        }
+        // It ends with 1 and says nothing if there is no common ancestor.
+        guard output.complaint.isEmpty, output.text.isEmpty else {
+            throw OriginError(.gitFailed, "git merge-base failed: \(output.complaint)")
+        }
+        return nil
     }
 }

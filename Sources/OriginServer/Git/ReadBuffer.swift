@@ -17,6 +17,8 @@ struct ReadBuffer: ~Copyable {
 
     var count: Int { self.end - self.start }
 
+    var first: UInt8? { self.count > 0 ? self.memory[self.start] : nil }
+
     /// read(2) into the free part; 0 at the end of the pipe.
     mutating func fill(from fd: Int32) -> Result<Int, Errno> {
         if self.start == self.end {
@@ -34,14 +36,14 @@ struct ReadBuffer: ~Copyable {
         return .success(count)
     }
 
-    /// The next line without its newline, if it is complete. `searched` bytes are known to hold no newline.
-    mutating func takeLine(searched: Int = 0) -> [UInt8]? {
+    /// The next line without its end, if it is complete. `searched` bytes are known not to hold one.
+    mutating func takeLine(searched: Int = 0, terminator: UInt8 = 0x0a) -> [UInt8]? {
         guard let base = self.memory.baseAddress, self.count > searched,
-            let found = memchr(base + self.start + searched, 0x0a, self.count - searched)
+            let found = memchr(base + self.start + searched, Int32(terminator), self.count - searched)
         else { return nil }
-        let newline = UnsafeRawPointer(found) - UnsafeRawPointer(base)
-        defer { self.start = newline + 1 }
-        return Array(self.memory[self.start..<newline])
+        let end = UnsafeRawPointer(found) - UnsafeRawPointer(base)
+        defer { self.start = end + 1 }
+        return Array(self.memory[self.start..<end])
     }
 
     mutating func take(_ count: Int, into buffer: inout ByteBuffer) {

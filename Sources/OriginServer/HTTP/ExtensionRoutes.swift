@@ -10,7 +10,7 @@ struct ExtensionRoutes: Sendable {
     /// The version a client finds in this header of every answer.
     static let header = (name: "X-Antares-Extensions", value: "1")
 
-    private static let offered = ["commit", "trees", "tree-stream", "blobs", "range"]
+    private static let offered = ["commit", "trees", "tree-stream", "blobs", "range", "changelists"]
 
     func capabilities() -> Response {
         var json = JSONText()

@@ -11,6 +11,7 @@ struct OriginResponder: HTTPResponder {
     let store: ObjectStore
     let metrics: OriginMetrics
     let strict: Bool
+    let changelists: [ChangelistRange]
     let logger: Logger
 
     func respond(to request: Request, context: BasicRequestContext) async throws -> Response {
@@ -54,6 +55,7 @@ struct OriginResponder: HTTPResponder {
 
     private func dispatch(_ route: Route, _ target: RequestTarget, _ request: Request) async throws -> Response {
         let extensions = ExtensionRoutes(store: self.store, metrics: self.metrics)
+        let changelists = ChangelistRoutes(store: self.store, configured: self.changelists)
         switch route {
         case .unknown: return Responses.unknownPath
         case .root: return Responses.text("antares-origin\n")
@@ -66,11 +68,14 @@ struct OriginResponder: HTTPResponder {
         case .blob(let id):
             return try await BlobRoute(store: self.store, metrics: self.metrics, strict: self.strict).respond(
                 id, request)
+        case .filesList(let link): return try await changelists.filesList(link)
+        case .updateStatus(let link): return try await changelists.updateStatus(link)
         case .capabilities: return extensions.capabilities()
         case .commit(let name): return try await extensions.commit(name)
         case .treeObject(let id): return try await extensions.tree(id, target, request)
         case .trees: return try await extensions.trees(request)
         case .blobs: return try await extensions.blobs(request)
+        case .changelist(let name): return try await changelists.complete(name)
         }
     }
 }

@@ -34,6 +34,20 @@ struct RequestTarget: Sendable {
         return Self.decode(self.path.utf8.dropFirst(prefix.utf8.count), plusIsSpace: false)
     }
 
+    /// Everything but unreserved characters and the slash becomes `%XX` (RFC 3986 §2.1).
+    static func encode(_ bytes: [UInt8]) -> [UInt8] {
+        let digits = Array("0123456789ABCDEF".utf8)
+        var text: [UInt8] = []
+        text.reserveCapacity(bytes.count)
+        for byte in bytes {
+            switch byte {
+            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x2f, 0x5f, 0x7e: text.append(byte)
+            default: text += [0x25, digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            }
+        }
+        return text
+    }
+
     private static func decode(_ text: some Collection<UInt8>, plusIsSpace: Bool) -> [UInt8] {
         let text = Array(text)
         var bytes: [UInt8] = []
@@ -51,6 +65,15 @@ struct RequestTarget: Sendable {
             }
         }
         return bytes
+    }
+
+    /// What stands between `prefix` and `suffix`, percent-decoded; nil if the path begins or ends otherwise.
+    func middle(after prefix: String, before suffix: String) -> [UInt8]? {
+        guard self.path.hasPrefix(prefix), self.path.hasSuffix(suffix),
+            self.path.utf8.count > prefix.utf8.count + suffix.utf8.count
+        else { return nil }
+        return Self.decode(
+            self.path.utf8.dropFirst(prefix.utf8.count).dropLast(suffix.utf8.count), plusIsSpace: false)
     }
 
     private static func hex(_ digit: UInt8) -> UInt8? {

@@ -58,6 +58,7 @@ enum Responses {
         case .busy: "too many requests are waiting"
         case .repositoryGone: "the repository is not there"
         case .objectDamaged: "an object cannot be read"
+        case .tooLarge: "the answer would be too large"
         default: "git failed"
         }
     }

@@ -10,11 +10,14 @@ enum Route: Hashable, Sendable {
     case latestCommit
     case fileTree
     case blob(id: [UInt8])
+    case filesList(link: [UInt8])
+    case updateStatus(link: [UInt8])
     case capabilities
     case commit(name: [UInt8])
     case treeObject(id: [UInt8])
     case trees
     case blobs
+    case changelist(name: [UInt8])
     case unknown
 
     /// - Parameter extensions: Whether the routes under `/antares` exist.
@@ -33,6 +36,12 @@ enum Route: Hashable, Sendable {
         default:
             if let id = target.remainder(after: "/api/v1/file/blob/") {
                 self = .blob(id: id)
+            } else if let link = target.middle(after: "/api/v1/cl/", before: "/files-list") {
+                self = .filesList(link: link)
+            } else if let link = target.middle(after: "/api/v1/cl/", before: "/update-status") {
+                self = .updateStatus(link: link)
+            } else if extensions, let name = target.remainder(after: "/antares/v1/changelists/") {
+                self = .changelist(name: name)
             } else if extensions, let name = target.remainder(after: "/antares/v1/commits/") {
                 self = .commit(name: name)
             } else if extensions, let id = target.remainder(after: "/antares/v1/trees/") {
@@ -54,11 +63,14 @@ enum Route: Hashable, Sendable {
         case .latestCommit: "/api/v1/latest-commit"
         case .fileTree: "/api/v1/file/tree"
         case .blob: "/api/v1/file/blob"
+        case .filesList: "/api/v1/cl/link/files-list"
+        case .updateStatus: "/api/v1/cl/link/update-status"
         case .capabilities: "/antares/v1/capabilities"
         case .commit: "/antares/v1/commits"
         case .treeObject: "/antares/v1/trees/id"
         case .trees: "/antares/v1/trees"
         case .blobs: "/antares/v1/blobs"
+        case .changelist: "/antares/v1/changelists"
         case .unknown: "unknown"
         }
     }
@@ -73,7 +85,7 @@ enum Route: Hashable, Sendable {
     /// Whether failures are told in the envelope of the published API.
     var usesEnvelope: Bool {
         switch self {
-        case .contentHash, .dirHash, .tree, .latestCommit, .fileTree, .blob: true
+        case .contentHash, .dirHash, .tree, .latestCommit, .fileTree, .blob, .filesList, .updateStatus: true
         default: false
         }
     }

@@ -40,7 +40,10 @@ final class OriginMetrics: Sendable {
 
     func exposition(gitRestarts: UInt64) -> String {
         let state = self.state.with { state -> State in state }
-        var text = "# TYPE antares_origin_requests_total counter\n"
+        func family(_ name: String, _ help: String) -> String {
+            "# HELP antares_origin_\(name)_total \(help)\n# TYPE antares_origin_\(name)_total counter\n"
+        }
+        var text = family("requests", "Answers, by route, method and status.")
         let order = state.answers.sorted {
             ($0.key.route, $0.key.method, $0.key.status) < ($1.key.route, $1.key.method, $1.key.status)
         }
@@ -49,11 +52,16 @@ final class OriginMetrics: Sendable {
             text += "status=\"\(answer.status)\"} \(count)\n"
         }
         let totals = [
-            ("object_bytes", state.objectBytes), ("blobs_served", state.blobs), ("trees_served", state.trees),
-            ("git_restarts", gitRestarts),
+            (
+                "object_bytes", "Bytes of objects, with their frames, that were handed to the network.",
+                state.objectBytes
+            ),
+            ("blobs_served", "Blobs whose content was given, whole or in part.", state.blobs),
+            ("trees_served", "Trees given by the extensions.", state.trees),
+            ("git_restarts", "Git processes that had to be replaced.", gitRestarts),
         ]
-        for (name, value) in totals {
-            text += "# TYPE antares_origin_\(name)_total counter\nantares_origin_\(name)_total \(value)\n"
+        for (name, help, value) in totals {
+            text += family(name, help) + "antares_origin_\(name)_total \(value)\n"
         }
         return text
     }

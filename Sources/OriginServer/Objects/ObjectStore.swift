@@ -10,6 +10,7 @@ final class ObjectStore: Sendable {
     let repository: GitRepository
     let limits: OriginConfiguration.Limits
     let streams: GitProcessPool
+    let differ: ChangeStore
     private let objects: GitProcessPool
     private let sizePool: GitProcessPool
     private let treeCache: RecentCache<ObjectID, [UInt8]>
@@ -21,21 +22,28 @@ final class ObjectStore: Sendable {
         self.limits = limits
         func pool(_ name: String, _ format: String, _ size: Int) throws(OriginError) -> GitProcessPool {
             try GitProcessPool(
-                repository, format: format, size: size, deadline: limits.gitDeadline, queue: limits.queue, name: name)
+                repository, size: size, deadline: limits.gitDeadline, queue: limits.queue, name: name
+            ) { (repository, deadline) throws(OriginError) in
+                try repository.startCatFile(format: format, deadline: deadline)
+            }
         }
         self.objects = try pool("git-objects", GitProcess.objectFormat, limits.readers)
         self.sizePool = try pool("git-sizes", GitProcess.sizeFormat, max(1, limits.readers / 2))
         self.streams = try pool("git-streams", GitProcess.objectFormat, limits.streams)
+        self.differ = try ChangeStore(repository, limits: limits)
         self.treeCache = RecentCache(capacity: limits.treeCache) { $0.count + 128 }
         self.sizeCache = RecentCache(capacity: limits.sizeCache) { _ in 1 }
     }
 
     /// Git processes that died and were replaced.
-    var restarts: UInt64 { self.objects.restarts + self.sizePool.restarts + self.streams.restarts }
+    var restarts: UInt64 {
+        self.objects.restarts + self.sizePool.restarts + self.streams.restarts + self.differ.restarts
+    }
 
     /// Processes that wait for work.
     var idleProcesses: [Int32] {
         self.objects.idleProcesses + self.sizePool.idleProcesses + self.streams.idleProcesses
+            + self.differ.idleProcesses
     }
 
     /// The commit a name stands for now; nil if there is none. Annotated tags are followed.

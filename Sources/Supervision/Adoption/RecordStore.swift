@@ -47,7 +47,15 @@ final class RecordStore: Sendable {
         return records.sorted { $0.createdAt < $1.createdAt }
     }
 
-    private func path(_ id: String) -> String {
+    /// The mounts that have a record.
+    func ids() throws(SystemError) -> [MountID] {
+        try Directory.names(directory).compactMap { name in
+            let name = String(decoding: name, as: UTF8.self)
+            return name.hasSuffix(".json") ? MountID(rawValue: String(name.dropLast(5))) : nil
+        }
+    }
+
+    func path(_ id: String) -> String {
         "\(directory)/\(id).json"
     }
 }

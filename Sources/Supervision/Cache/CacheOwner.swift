@@ -5,18 +5,38 @@ import WireFormat
 
 /// The cache owner process: starts it, asks it, and starts it again when it ends. Workers live on meanwhile.
 actor CacheOwner {
-    private let configuration: SupervisorConfiguration
+    let configuration: SupervisorConfiguration
     private let executor: SupervisionExecutor
-    private let program: String
+    let program: String
     private let user: Accounts.User
     private let loop: ChannelLoop
     private let monitor: ExitMonitor
-    private let log: any SupervisorLog
+    private let lines: ChildLines
+    let log: any SupervisorLog
+    let events: EventLog
+    private let metrics: Metrics
     private let onRestart: @Sendable () -> Void
-    private var process: ChildProcess?
-    private var channel: ControlChannel?
+    private(set) var process: ChildProcess?
+    private(set) var channel: ControlChannel? {
+        didSet { need.with { [channel] in $0.channel = channel } }
+    }
+    let need = Guarded(Need())
+    var heartbeat: Heartbeat?
+    /// What every owner is to keep.
+    var deposits: [MountID: (custody: Custody, image: ImageReference?)] = [:]
+    /// From an owner of an earlier supervisor that had to be ended, until the mounts are adopted.
+    private(set) var salvage: Salvage?
     private var backoff = RestartBackoff()
-    private var stopping = false
+    private(set) var stopping = false
+    /// The first answer of an owner that this supervisor started is being waited for.
+    private var isStarting = false
+    /// Before that it ended by itself, with a reason that another would have, too.
+    private var cannotStart = false
+    private var failedStarts = 0
+    private static let furtherStarts = 2
+    /// Ends that this supervisor saw, and the last one's cause.
+    private(set) var restarts = 0
+    private(set) var lastRestartCause: String?
     /// Those who wait for the next process, by a number of their own.
     private var waiting: [UInt64: CheckedContinuation<Void, Never>] = [:]
     private var nextWaiter: UInt64 = 0
@@ -30,7 +50,9 @@ actor CacheOwner {
 
     init(
         configuration: SupervisorConfiguration, executor: SupervisionExecutor, program: String, user: Accounts.User,
-        loop: ChannelLoop, monitor: ExitMonitor, log: any SupervisorLog, onRestart: @escaping @Sendable () -> Void
+        loop: ChannelLoop, monitor: ExitMonitor, lines: ChildLines, log: any SupervisorLog, events: EventLog,
+        metrics: Metrics,
+        onRestart: @escaping @Sendable () -> Void
     ) {
         self.configuration = configuration
         self.executor = executor
@@ -38,7 +60,10 @@ actor CacheOwner {
         self.user = user
         self.loop = loop
         self.monitor = monitor
+        self.lines = lines
         self.log = log
+        self.events = events
+        self.metrics = metrics
         self.onRestart = onRestart
     }
 
@@ -59,13 +84,23 @@ actor CacheOwner {
             throw SupervisorError(.internalError, "cannot start the cache owner \(program): \(error)")
         }
         do throws(SupervisorError) {
-            _ = try await ask(.status, deadline: .after(Self.startTimeout))
+            // One that is killed meanwhile says nothing about the next.
+            isStarting = true
+            defer { isStarting = false }
+            _ = try await askPatiently(Self.greeting, deadline: .after(Self.startTimeout))
         } catch {
             process?.signal(SIGKILL)
             throw SupervisorError(
-                .internalError, "the cache owner does not start; its message is above, in the log",
+                .internalError, "the cache owner \(program) does not start, or speaks another protocol",
                 cause: error.description)
         }
+    }
+
+    /// Lets go of the process, which goes on for the next supervisor.
+    func leave() {
+        stopping = true
+        wakeWaiting()
+        channel?.close("the supervisor is stopping")
     }
 
     /// Ends the process, after it has written what it has to write.
@@ -93,6 +128,20 @@ actor CacheOwner {
         return snapshot
     }
 
+    /// As `pin`, with a changelist applied to the commit.
+    func pin(
+        origin: String, revision: String, path: String, changelist: ChangelistRequest, deadline: Deadline
+    ) async throws(SupervisorError) -> PinnedSnapshot {
+        try await requireVersion(ControlProtocolVersion.changelists, for: "knows no changelists", deadline: deadline)
+        let request = ControlRequest.pinChangelist(
+            origin: origin, revision: revision, path: Array(path.utf8), changelist: changelist.name,
+            root: changelist.path.map { Array($0.utf8) }, base: changelist.base == .own ? .own : .revision)
+        guard case .pinnedChangelist(let snapshot) = try await askPatiently(request, deadline: deadline) else {
+            throw SupervisorError(.internalError, "the cache owner answered something else")
+        }
+        return snapshot
+    }
+
     /// A socket on which a worker can ask for objects of `origin`. While there is no owner it is one that is closed at the other end: a
     /// worker must not wait for the owner before it takes over, and gets another socket when the next owner is there.
     func attach(mount: MountID, origin: String) async throws(SupervisorError) -> MessageSocket {
@@ -114,6 +163,11 @@ actor CacheOwner {
         return workerEnd
     }
 
+    /// What was taken out of an ended owner is not needed any more.
+    func forgetSalvage() {
+        salvage = nil
+    }
+
     // MARK: The process
 
     private var socketPath: String {
@@ -126,14 +180,17 @@ actor CacheOwner {
         if let channel = try? ControlChannel(MessageSocket(try MessageSocket.connect(socketPath)), loop: loop) {
             self.channel = channel
             process = running
-            if (try? await ask(.status, deadline: .after(Self.adoptionTimeout))) != nil {
+            if (try? await greet(deadline: .after(Self.adoptionTimeout))) != nil {
                 log.log(.notice, "going on with the running cache owner", [("pid", "\(running.pid)")])
+                events.record(.cacheAdopted, details: [("pid", "\(running.pid)")])
                 watch(running)
                 return true
             }
             channel.close("it does not answer")
         }
         log.log(.warning, "the running cache owner does not answer; it is replaced", [("pid", "\(running.pid)")])
+        events.record(.cacheReplaced, cause: "it did not answer", details: [("pid", "\(running.pid)")])
+        salvage = Salvage(from: running)
         running.signal(SIGKILL)
         let deadline = Deadline.after(Self.stopTimeout)
         _ = try? await BlockingThreads(count: 1, name: "cache-end").run { running.waitForEnd(until: deadline) }
@@ -147,19 +204,39 @@ actor CacheOwner {
         let listener = try MessageSocket.listen(socketPath)
         let settings = try SharedMemory.sealedFile(
             name: "antares-cache-configuration", CacheOwnerConfiguration(configuration).json())
-        var spec = ProcessSpec(path: program, fds: [nil, nil, 2, listener.raw, settings.raw])
+        let lines = lines.openEnd()
+        var spec = ProcessSpec(
+            path: program, environment: configuration.childEnvironment,
+            fds: [nil, nil, 2, listener.raw, settings.raw] + (lines.map { [$0.raw] } ?? []))
         spec.uid = user.uid
         spec.gid = user.gid
         // Not that of the supervision thread, which goes before the builds.
         spec.nice = 0
         spec.openFileLimit = Self.openFileLimit
+        spec.oomScoreAdjust = OOMScore.raised(to: OOMScore.owner)
         let channel = try ControlChannel(MessageSocket(try MessageSocket.connect(socketPath)), loop: loop)
         let process = try ChildProcess.spawn(spec)
+        do throws(SystemError) {
+            // Before the first message: an owner that nobody has asked anything ends with its supervisor, one that was asked can be found.
+            try ProcessRecord.write(process.identity, socket: socketPath)
+        } catch {
+            // It serves all the same; only a later supervisor would have to start another one in its place.
+            log.log(.error, "cannot record the cache owner", [("error", error.description)])
+        }
         self.channel = channel
         self.process = process
         watch(process)
+        depositAgain()
         wakeWaiting()
-        try ProcessRecord.write(process.identity, socket: socketPath)
+        events.record(.cacheStarted, details: [("pid", "\(process.pid)")])
+    }
+
+    /// Ends an owner that hangs; the next one is started when it is gone.
+    func end(_ process: ChildProcess, _ evidence: String) {
+        guard self.process === process, !stopping else { return }
+        log.log(.error, "the cache owner hangs; it is replaced", [("pid", "\(process.pid)"), ("evidence", evidence)])
+        events.record(.cacheReplaced, cause: "hung: \(evidence)", details: [("pid", "\(process.pid)")])
+        process.signal(SIGKILL)
     }
 
     private func watch(_ process: ChildProcess) {
@@ -172,8 +249,22 @@ actor CacheOwner {
     private func ended(_ ended: ChildProcess, _ status: ExitStatus) async {
         guard process === ended else { return }
         channel?.close("the cache owner ended with \(status)")
+        if !stopping {
+            restarts += 1
+            lastRestartCause = status.description
+            metrics.cacheRestarts.add(RestartReason(status))
+            events.record(.cacheEnded, cause: status.description, details: [("pid", "\(ended.pid)")])
+        }
         process = nil
         channel = nil
+        if isStarting, case .code = status {
+            failedStarts += 1
+            // One that an earlier supervisor was just starting may hold the store for a moment.
+            guard failedStarts <= Self.furtherStarts else {
+                cannotStart = true
+                return wakeWaiting()
+            }
+        }
         while !stopping, process == nil {
             let delay = backoff.next(at: .now)
             log.log(.error, "cache owner ended", [("status", "\(status)"), ("restart_in", "\(delay)")])
@@ -188,7 +279,7 @@ actor CacheOwner {
     }
 
     /// Asks, and asks the next owner if this one ends first. For requests that may be made twice.
-    private func askPatiently(
+    func askPatiently(
         _ request: ControlRequest, deadline: Deadline
     ) async throws(SupervisorError) -> ControlReply {
         while true {
@@ -197,7 +288,9 @@ actor CacheOwner {
                 return try await exchange(request, deadline: deadline)
             } catch {
                 if stopping { throw SupervisorError(.shuttingDown, "the supervisor is stopping") }
-                guard case .closed = error, !deadline.hasPassed else { throw Self.explain(error, request) }
+                guard case .closed = error, !cannotStart, !deadline.hasPassed else {
+                    throw Self.explain(error, request)
+                }
                 if asked === channel { await nextProcess(before: deadline) }
             }
         }
@@ -222,7 +315,7 @@ actor CacheOwner {
         for number in waiting.keys { wake(number) }
     }
 
-    private func ask(
+    func ask(
         _ request: ControlRequest, fds: [Int32] = [], deadline: Deadline
     ) async throws(SupervisorError) -> ControlReply {
         do throws(ControlChannel.Failure) {
@@ -236,6 +329,7 @@ actor CacheOwner {
         _ request: ControlRequest, fds: [Int32] = [], deadline: Deadline
     ) async throws(ControlChannel.Failure) -> ControlReply {
         guard let channel else { throw .closed("it ended") }
+        heartbeat?.nudge()
         do throws(ControlChannel.Failure) {
             var reader = try await channel.request(
                 request.operation.rawValue, request.encode(), fds: fds, deadline: deadline)
@@ -251,7 +345,7 @@ actor CacheOwner {
         }
     }
 
-    private static func explain(_ failure: ControlChannel.Failure, _ request: ControlRequest) -> SupervisorError {
+    static func explain(_ failure: ControlChannel.Failure, _ request: ControlRequest) -> SupervisorError {
         switch failure {
         case .refused(var reader):
             guard let error = try? CacheError(from: &reader) else {
@@ -270,11 +364,13 @@ actor CacheOwner {
         switch code {
         case .notFound, .notADirectory: .pathNotFound
         case .unknownRevision: .revisionNotFound
-        case .unknownOrigin, .invalidRequest: .invalidRequest
+        case .unknownOrigin, .invalidRequest, .changelistMisplaced: .invalidRequest
+        case .unknownChangelist: .changelistNotFound
+        case .changelistConflict: .changelistConflict
         case .unreachable, .unauthorized, .overloaded: .originUnreachable
         case .timedOut: .timedOut
         case .corrupt, .refused: .originCorrupt
-        case .storage, .cancelled, .internalFailure: .internalError
+        case .storage, .noSpace, .cancelled, .internalFailure: .internalError
         }
     }
 }

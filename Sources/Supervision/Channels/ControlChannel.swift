@@ -21,9 +21,15 @@ final class ControlChannel: Sendable {
         }
     }
 
+    /// What came back: the reader stands at the payload.
+    struct Reply: Sendable {
+        let payload: WireReader
+        let fds: ReceivedFDs
+    }
+
     private struct Pending {
         let deadline: Deadline
-        let continuation: CheckedContinuation<Result<WireReader, Failure>, Never>
+        let continuation: CheckedContinuation<Result<Reply, Failure>, Never>
     }
 
     private struct State {
@@ -57,9 +63,25 @@ final class ControlChannel: Sendable {
     func request(
         _ operation: UInt16, _ payload: WireWriter, fds: [Int32] = [], deadline: Deadline
     ) async throws(Failure) -> WireReader {
+        try await exchange(operation, payload, fds: fds, deadline: deadline).payload
+    }
+
+    /// Sends a request whose reply nobody waits for. When it returns, the message is in the other end's queue, also if this process ends.
+    func post(_ operation: UInt16, _ payload: WireWriter, fds: [Int32] = []) throws(SystemError) {
+        let id = state.with { state in
+            defer { state.nextID += 1 }
+            return state.nextID
+        }
+        try socket.send(MessageHeader(operation: operation, id: id).message(payload), fds: fds)
+    }
+
+    /// As `request`, for replies that may bring descriptors.
+    func exchange(
+        _ operation: UInt16, _ payload: WireWriter, fds: [Int32] = [], deadline: Deadline
+    ) async throws(Failure) -> Reply {
         let limit = deadline.advanced(by: Self.grace)
         let result = await withCheckedContinuation {
-            (continuation: CheckedContinuation<Result<WireReader, Failure>, Never>) in
+            (continuation: CheckedContinuation<Result<Reply, Failure>, Never>) in
             let registered: Result<UInt64, Failure> = state.with { state in
                 if let reason = state.closed { return .failure(.closed(reason)) }
                 let id = state.nextID
@@ -83,6 +105,11 @@ final class ControlChannel: Sendable {
         return try result.get()
     }
 
+    /// Whether somebody waits for a reply.
+    var isAsked: Bool {
+        state.with { !$0.pending.isEmpty }
+    }
+
     /// Ends all requests and lets go of the socket.
     func close(_ reason: String) {
         loop.remove(self)
@@ -97,11 +124,12 @@ final class ControlChannel: Sendable {
     /// Called by the loop's thread when the socket is readable.
     func readReply() {
         do {
-            guard let (bytes, _) = try socket.receive(until: .now) else { return close("end of file") }
+            guard let (bytes, fds) = try socket.receive(until: .now) else { return close("end of file") }
             var reader = WireReader(bytes)
             let header = try MessageHeader(from: &reader)
             guard header.flags.contains(.reply) else { return close("a message that is no reply") }
-            finish(header.id, header.flags.contains(.error) ? .failure(.refused(reader)) : .success(reader))
+            let reply = Reply(payload: reader, fds: fds)
+            finish(header.id, header.flags.contains(.error) ? .failure(.refused(reader)) : .success(reply))
         } catch let error as SystemError where error.errno == .timedOut {
             return
         } catch {
@@ -121,7 +149,7 @@ final class ControlChannel: Sendable {
         return next
     }
 
-    private func finish(_ id: UInt64, _ result: Result<WireReader, Failure>) {
+    private func finish(_ id: UInt64, _ result: Result<Reply, Failure>) {
         // A reply that comes after its deadline finds nobody.
         let pending = state.with { $0.pending.removeValue(forKey: id) }
         pending?.continuation.resume(returning: result)

@@ -23,11 +23,20 @@ public enum LogLevel: String, Comparable, Sendable, CaseIterable {
 public protocol SupervisorLog: Sendable {
     /// `fields` are named values for machines, in the order in which they are shown.
     func log(_ level: LogLevel, _ message: String, _ fields: [(String, String)])
+    /// Keeps a line that a child has written itself, for whoever asks for the last lines. `fields` as above.
+    func keep(_ level: LogLevel, part: String, _ message: String, _ fields: [(String, String)])
 }
 
 extension SupervisorLog {
     public func log(_ level: LogLevel, _ message: String) {
         log(level, message, [])
+    }
+
+    public func keep(_ level: LogLevel, part: String, _ message: String, _ fields: [(String, String)]) {}
+
+    func keep(_ line: ChildLine) {
+        let fields = line.fields.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        keep(line.level, part: line.part, line.message, fields)
     }
 }
 

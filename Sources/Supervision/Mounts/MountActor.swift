@@ -1,46 +1,115 @@
 import CacheProtocol
-import Foundation
 import GitObjects
 import Glibc
 import LinuxSystem
+import Probes
 import WorkerProtocol
 
-/// One mount: owns its resources and carries out what the `MountMachine` decides.
+/// One view of a mount: owns its resources and carries out what the `MountMachine` decides.
+///
+/// A mount has one view, and another one for a while when its changelist is exchanged: that is built beside the first, takes its place, and
+/// the first stays for those who still have it open.
 actor MountActor {
+    /// Of this view: its upper, its record and its connection go by it. The first view has the mount's.
     let id: MountID
+    /// What clients know the mount by.
+    let mountID: MountID
     let request: MountRequest
     let origin: String
     let mountpoint: Mountpoint
-    private let owner: Accounts.User
-    private let environment: MountEnvironment
-    private var createdAt = WallClock.milliseconds
-    private let requestedAt = Deadline.now
-    private var lastSeen = WallClock.milliseconds
-    private var readyAfter: Double?
+    let owner: Accounts.User
+    let environment: MountEnvironment
+    var createdAt = WallClock.milliseconds
+    let requestedAt = Deadline.now
+    var lastSeen = WallClock.milliseconds
+    var readyAfter: Double?
 
-    private var machine = MountMachine()
-    private var snapshot: PinnedSnapshot?
-    private var probeName = ""
-    private var lower: LowerMount?
-    private var custody: Custody?
+    var machine = MountMachine()
+    var standing = Standing.current
+    /// The view that is being built to take this one's place.
+    var successor: Succession?
+    /// What its holders are found by when it has no place any more.
+    var target: HolderScan.Target?
+    /// The rest of an exchange that made this view the current one.
+    var exchangeTask: Task<Void, Never>?
+    /// It may be that nothing can be written to this view.
+    var mayBeFrozen = false
+    /// This view while nothing can be written to it.
+    var frozen: FrozenView?
+    /// The last exchange of the changelist, or the one under way.
+    var exchange: SwitchReport?
+    var exchangeBegan: Deadline?
+    /// Changes of the job that this view took over from the one before, and paths at which they met another difference.
+    var carried = 0
+    var conflicts: [String] = []
+    /// Where the revision is not what is to be pinned: the commit of the view before.
+    var pinnedCommit: String?
+    /// Nothing is left that a record could name.
+    var isRecordGone = false
+    /// The view whose place this one took.
+    var replaced: MountID?
+    /// When a retired view ends, used or not.
+    var retiredUntil: Deadline?
+    var snapshot: PinnedSnapshot?
+    var probeName = ""
+    var lower: LowerMount?
+    /// While a sealed mount is being made.
+    var sealed: SealedLower?
+    var isSealed = false
+    /// While the mount is being made.
+    var upperLayer: UpperLayer?
+    /// The limited upper's own, until the overlay has gone.
+    var upperFilesystem: UpperFilesystem?
+    var custody: Custody?
     /// The first worker, on its way while the connection is opened.
-    private var recruit: Task<Recruit, any Error>?
-    private var worker: WorkerProcess?
+    var recruit: Task<Recruit, any Error>?
+    var worker: WorkerProcess?
     /// Requests that were answered in this mount before the present worker came.
-    private var servedBefore: UInt64 = 0
+    var servedBefore: UInt64 = 0
+    /// When the present worker began to serve.
+    var servingSince: Deadline?
+    var judge = HangJudge()
+    var isExamining = false
+    /// Requests that took long and were told; nil before there is a worker.
+    var slowRequests: UInt64?
+    /// Why the worker is slow, while it is.
+    var slowness: String?
+    /// Why the worker that was to take over was killed.
+    var hungAtTakeover: HangEvidence?
+    /// When the worker that is being killed was found hanging.
+    var hungSince: Deadline?
+    var incidents: [MountStatus.Incident] = []
     /// The overlay, once it exists.
-    private var overlay: MountIdentity?
-    private var made = Mountpoint.Made()
-    private var lastUnmountRung = MountMachine.Rung.plain
+    var overlay: MountIdentity?
+    var made = Mountpoint.Made()
+    /// When the present state began.
+    var stateSince = Deadline.now
+    var unmountingSince: Deadline?
+    /// Made by an earlier supervisor.
+    var isAdopted = false
+    /// The end of a worker that is not replaced yet.
+    var interruption: Interruption?
+    /// Nil before the end is asked for.
+    var progress: UnmountProgress?
 
-    private var readyWaiters: [CheckedContinuation<SupervisorError?, Never>] = []
-    private var goneWaiters: [CheckedContinuation<SupervisorError?, Never>] = []
+    /// From `Ready` on, if the client asked for one.
+    var lease: LeaseMachine?
+    var leaseAlarm: Task<Void, Never>?
+    /// The process that the mount is bound to.
+    var client: ChildProcess?
+
+    var readyWaiters: [CheckedContinuation<SupervisorError?, Never>] = []
+    var goneWaiters: [CheckedContinuation<SupervisorError?, Never>] = []
+    /// Those who wait for what the job wrote.
+    var changesAsked = 0
+    var resetWaiters: [CheckedContinuation<SupervisorError?, Never>] = []
 
     init(
-        id: MountID, request: MountRequest, origin: String, mountpoint: Mountpoint, owner: Accounts.User,
-        environment: MountEnvironment
+        id: MountID, mountID: MountID? = nil, request: MountRequest, origin: String, mountpoint: Mountpoint,
+        owner: Accounts.User, environment: MountEnvironment
     ) {
         self.id = id
+        self.mountID = mountID ?? id
         self.request = request
         self.origin = origin
         self.mountpoint = mountpoint
@@ -52,8 +121,23 @@ actor MountActor {
         environment.executor.asUnownedSerialExecutor()
     }
 
-    private nonisolated var stack: MountStack {
-        MountStack(uppers: environment.uppers, id: id, mountpoint: mountpoint, owner: owner)
+    /// What is on the disk of the upper.
+    private var upperPath: String {
+        switch environment.configuration.upperStorage.kind {
+        case .directory: stack.upper.upperPath
+        case .image: stack.upper.imagePath
+        case .tmpfs: stack.upper.path
+        }
+    }
+
+    nonisolated var upperPolicy: UpperPolicy {
+        request.upperPolicy ?? environment.configuration.upperPolicy
+    }
+
+    nonisolated var stack: MountStack {
+        MountStack(
+            uppers: environment.uppers, directories: environment.directories, id: id, mountpoint: mountpoint,
+            owner: owner)
     }
 
     // MARK: What clients ask
@@ -62,9 +146,9 @@ actor MountActor {
     func ready() async throws(SupervisorError) {
         lastSeen = WallClock.milliseconds
         switch machine.phase {
-        case .ready: return
+        case .ready, .yielding, .retired: return
         case .unmounting, .cleaning(.unmounted), .gone(.unmounted):
-            throw SupervisorError(.conflict, "mount \(id) is being unmounted; ask again when it is gone")
+            throw SupervisorError(.conflict, "mount \(mountID) is being unmounted; ask again when it is gone")
         case .gone(.failed(let error)): throw error
         case .created, .pinning, .connecting, .starting, .stacking, .cleaning(.failed): break
         }
@@ -75,67 +159,37 @@ actor MountActor {
         if let error { throw error }
     }
 
-    /// Ends the mount and waits until nothing is left of it.
-    func unmount() async throws(SupervisorError) {
+    /// Ends the mount and waits until nothing is left of it. `caller` is the user that asks.
+    func unmount(_ options: UnmountOptions = UnmountOptions(), caller: UInt32 = 0) async throws(SupervisorError) {
         lastSeen = WallClock.milliseconds
-        if case .gone = machine.phase { return }
+        if case .gone = machine.phase { return environment.records.remove(id) }
+        successor?.cancel()
+        await settleExchange()
+        if machine.phase == .ready || machine.phase == .yielding { progress = beginProgress(caller: caller) }
         let error = await withCheckedContinuation { continuation in
             goneWaiters.append(continuation)
-            handle(.unmountRequested)
+            handle(.unmountRequested(options))
         }
         if let error { throw error }
     }
 
+    /// Brings a new worker to the mount and forgets what was held against the earlier ones; returns when it serves.
+    func reset() async throws(SupervisorError) {
+        lastSeen = WallClock.milliseconds
+        let error = await withCheckedContinuation { continuation in
+            resetWaiters.append(continuation)
+            handle(.resetRequested)
+        }
+        if let error { throw error }
+    }
+
+    /// Puts another worker in the place of the one that serves, without anybody noticing; for an upgrade.
+    func replaceWorker(_ cause: ReplacementCause) {
+        handle(.replaceWorker(cause))
+    }
+
     func cacheRestarted() {
         handle(.cacheRestarted)
-    }
-
-    /// Goes on with a mount of an earlier supervisor whose worker lives.
-    func adopt(_ record: MountRecord, custody: Custody, worker: WorkerProcess) {
-        restore(record)
-        self.custody = custody
-        self.worker = worker
-        handle(.adopted(restarts: record.restarts))
-        watch(worker)
-        writeRecord()
-        // The cache owner may be a new one.
-        handle(.cacheRestarted)
-    }
-
-    /// Takes away what is left of a mount of an earlier supervisor that cannot be gone on with.
-    func abandon(_ record: MountRecord, because reason: String) async {
-        restore(record)
-        let error = SupervisorError(.mountFailed, "lost with an earlier supervisor: \(reason)")
-        _ = await withCheckedContinuation { continuation in
-            goneWaiters.append(continuation)
-            handle(.failed(error))
-        }
-    }
-
-    private func restore(_ record: MountRecord) {
-        createdAt = record.createdAt
-        readyAfter = record.readyAfter
-        snapshot = record.snapshot
-        made = Mountpoint.Made(components: record.madeComponents)
-        overlay = record.mountIdentity.map { MountIdentity(id: $0) }
-    }
-
-    /// Notes what a later supervisor needs. A mount whose record cannot be written works all the same.
-    private func writeRecord() {
-        guard let snapshot else { return }
-        let record = MountRecord(
-            bootID: environment.records.bootID, id: id.rawValue, request: request, origin: origin,
-            mountpointRoot: mountpoint.root, mountpointName: mountpoint.name, madeComponents: made.components,
-            uid: owner.uid, gid: owner.gid, createdAt: createdAt, readyAfter: readyAfter, commit: snapshot.commit.hex,
-            commitTime: snapshot.commitTime, root: Data(snapshot.root.bytes).base64EncodedString(),
-            rootKind: snapshot.root.kind.rawValue, assurance: snapshot.assurance.rawValue,
-            mountIdentity: overlay?.id, worker: worker.map { MountRecord.Process($0.process.identity) },
-            workerSocket: worker?.socketPath, restarts: machine.restarts)
-        do throws(SystemError) {
-            try environment.records.write(record)
-        } catch {
-            log(.error, "cannot write the mount's record", [("error", error.description)])
-        }
     }
 
     /// Answers from memory and /proc; never touches the mount and does not wait for its worker.
@@ -147,296 +201,96 @@ actor MountActor {
                 memoryBytes: ProcessMemory.privateBytes(of: worker.pid), waiting: custody?.waiting,
                 served: custody?.memory.value(.served) ?? 0)
         }
-        return MountStatus(
-            id: id, request: request, state: machine.state, mountpoint: mountpoint.path, upper: stack.upper.upperPath,
+        var status = MountStatus(
+            id: mountID, request: request, state: machine.state, mountpoint: mountpoint.path, upper: upperPath,
             commit: snapshot?.commit.hex, origin: origin, createdAt: createdAt, lastSeen: lastSeen,
-            readyAfter: readyAfter, worker: shown)
+            readyAfter: readyAfter, worker: shown, incidents: incidents, unmount: progress?.report,
+            leaseLeft: leaseLeft, owner: owner.uid)
+        status.exchange = exchange
+        if case .building = standing { status.state = .quiescing }
+        status.lower = isSealed ? .sealed : .lazy
+        status.changelist = snapshot?.change.map(AppliedChangelist.init)
+        return status
     }
 
     // MARK: Carrying out
 
-    private func handle(_ event: MountMachine.Event) {
+    func handle(_ event: MountMachine.Event) {
         for action in machine.handle(event, at: .now) { perform(action) }
     }
 
-    private func perform(_ action: MountMachine.Action) {
+    func perform(_ action: MountMachine.Action) {
         switch action {
         case .pin: pin()
         case .connect: connect()
         case .startWorker: startWorker()
         case .scheduleRestart(let delay): after(delay, .restartDue)
+        case .killWorker: killWorker()
+        case .refuse(let requests): noteRefusal(of: requests)
+        case .entomb: entomb()
+        case .exhume: exhume()
         case .buildStack: buildStack()
         case .unmount(let rung): unmount(rung)
+        case .hastenUnmount: hastenUnmount()
+        case .findHolders: findHolders()
+        case .killHolders(let atOnce): killHolders(atOnce: atOnce)
         case .abortConnection: abortConnection()
         case .reconnectCache: reconnectCache()
-        case .endWorkerAndCleanUp: endWorkerAndCleanUp()
+        case .endWorkerAndCleanUp:
+            environment.heartbeat.forget(id)
+            endWorkerAndCleanUp()
         case .publish(let state): publish(state)
         case .answerReady(let error): answer(&readyWaiters, error)
-        case .answerGone(let error): answer(&goneWaiters, error)
+        case .answerGone(let error):
+            environment.tombstones.remove(id)
+            answer(&goneWaiters, error)
+            if standing == .retired { forgetView() }
+        case .answerReset(let error): answer(&resetWaiters, error)
         }
-    }
-
-    private func pin() {
-        Task {
-            do throws(SupervisorError) {
-                let deadline = Deadline.after(self.environment.configuration.requestTimeout)
-                self.snapshot = try await self.environment.cache.pin(
-                    origin: self.origin, revision: self.request.revision ?? "", path: self.request.path,
-                    deadline: deadline)
-                self.after(MountEnvironment.provisioningTimeout, .deadlinePassed)
-                self.handle(.pinned)
-            } catch {
-                self.handle(.failed(error))
-            }
-        }
-    }
-
-    private func connect() {
-        guard let snapshot else { return handle(.failed(Self.defect("no snapshot"))) }
-        probeName = ".antares-probe-\(MountID.random())"
-        let parameters = SessionParameters(
-            root: snapshot.root, time: snapshot.commitTime, uid: owner.uid, gid: owner.gid, probeName: probeName,
-            requestTimeout: environment.configuration.requestTimeout.nanoseconds,
-            minimumRate: environment.configuration.minimumRate)
-        // The first worker and the upper are made ready meanwhile.
-        recruit = recruitWorker()
-        let stack = stack
-        Task {
-            do throws(SystemError) {
-                let lower = try await self.environment.mountThreads.run { () throws(SystemError) in
-                    let lower = try LowerMount.connect(parameters)
-                    try stack.makeUpper()
-                    return lower
-                }
-                self.lower = lower
-                self.custody = lower.custody
-                self.handle(.connected)
-            } catch {
-                self.handle(.failed(SupervisorError(.mountFailed, "cannot begin the mount: \(error)")))
-            }
-        }
-    }
-
-    /// A worker that waits for a connection, and its socket to the cache owner.
-    private struct Recruit: Sendable {
-        let worker: WorkerProcess
-        let cache: MessageSocket
-    }
-
-    private func recruitWorker() -> Task<Recruit, any Error> {
-        Task {
-            let worker = try await self.environment.spares.take()
-            do {
-                return Recruit(
-                    worker: worker, cache: try await self.environment.cache.attach(mount: self.id, origin: self.origin))
-            } catch {
-                worker.signal(SIGKILL)
-                throw error
-            }
-        }
-    }
-
-    private func startWorker() {
-        guard let custody else { return handle(.workerFailed("there is no connection")) }
-        let recruit = recruit ?? recruitWorker()
-        self.recruit = nil
-        Task {
-            do {
-                let recruit = try await recruit.value
-                guard self.machine.wantsWorker else {
-                    // The mount was given up meanwhile.
-                    return recruit.worker.signal(SIGKILL)
-                }
-                self.worker = recruit.worker
-                self.servedBefore = custody.memory.value(.served)
-                // Before it gets the connection: from then on it may be the only one who holds it.
-                if self.overlay != nil { self.writeRecord() }
-                try await recruit.worker.assume(
-                    mount: self.id, fuse: custody.raw, session: custody.memory.fd.raw, cache: recruit.cache,
-                    deadline: .after(MountEnvironment.takeoverTimeout))
-                self.handle(.workerServing)
-                self.watch(recruit.worker)
-            } catch {
-                await self.workerRefused("\(error)")
-            }
-        }
-    }
-
-    private func workerRefused(_ reason: String) async {
-        log(.warning, "a worker could not take over", [("reason", reason)])
-        // It may hold the connection: it must be gone before the next one has the kernel send its requests again.
-        worker?.signal(SIGKILL)
-        await endWorker()
-        handle(.workerFailed(reason))
-    }
-
-    private func watch(_ worker: WorkerProcess) {
-        let executor = environment.executor
-        worker.onEnd { status in
-            executor.run { self.assumeIsolated { $0.workerEnded(worker, status) } }
-        }
-    }
-
-    private func workerEnded(_ ended: WorkerProcess, _ status: ExitStatus) {
-        guard worker === ended else { return }
-        worker = nil
-        // A worker leaves by itself when its connection has ended, which is how an unmount looks from there.
-        if custody?.isConnected == true {
-            log(.warning, "worker ended", [("pid", "\(ended.pid)"), ("status", "\(status)")])
-        }
-        handle(.workerEnded(status, usefully: custody.map { $0.memory.value(.served) > servedBefore } ?? false))
-    }
-
-    private func buildStack() {
-        guard let lower else { return handle(.failed(Self.defect("no lower"))) }
-        let (stack, probeName) = (stack, probeName)
-        Task {
-            do throws(SystemError) {
-                let threads = self.environment.mountThreads
-                let prepared = try await threads.run { () throws(SystemError) in
-                    try stack.prepare(on: lower, probeName: probeName)
-                }
-                self.overlay = prepared.identity
-                self.made = prepared.made
-                // Before the mount can be seen: a supervisor that dies right after attaching leaves a mount that the next one knows.
-                self.writeRecord()
-                try await threads.run { () throws(SystemError) in try stack.attach(prepared) }
-                // The overlay has its own clone of the lower now; ours would keep the connection alive after an unmount.
-                self.lower = nil
-                self.readyAfter = Double(Deadline.now.nanoseconds - self.requestedAt.nanoseconds) / 1e6
-                self.handle(.stacked)
-            } catch {
-                self.handle(.failed(Self.stackFailure(error, at: self.mountpoint.path)))
-            }
-        }
-    }
-
-    private func unmount(_ rung: MountMachine.Rung) {
-        guard let overlay, let custody else { return handle(.unmountFailed(Self.defect("nothing is attached"))) }
-        lastUnmountRung = rung
-        let stack = stack
-        let deadline = Deadline.after(environment.configuration.unmountTimeout - .milliseconds(1000))
-        Task {
-            do throws(SystemError) {
-                let done = try await self.environment.unmountThreads.run { () throws(SystemError) in
-                    switch rung {
-                    case .plain: return try stack.unmountPlainly(overlay, until: deadline)
-                    case .forced:
-                        try stack.unmountByForce(overlay, custody)
-                        return true
-                    }
-                }
-                self.handle(done ? .unmounted : .stillBusy)
-            } catch {
-                self.handle(.unmountFailed(SupervisorError(.mountFailed, "cannot unmount: \(error)")))
-            }
-        }
-    }
-
-    private func abortConnection() {
-        guard let custody else { return }
-        do {
-            try custody.abort()
-        } catch {
-            log(.error, "cannot abort the FUSE connection", [("error", error.description)])
-        }
-    }
-
-    private func reconnectCache() {
-        guard let worker else { return }
-        Task {
-            do {
-                let cache = try await self.environment.cache.attach(mount: self.id, origin: self.origin)
-                try await worker.reconnectCache(cache, deadline: .after(MountEnvironment.takeoverTimeout))
-            } catch {
-                self.log(.warning, "cannot reconnect the worker to the cache", [("error", "\(error)")])
-            }
-        }
-    }
-
-    private func endWorkerAndCleanUp() {
-        let (stack, made, overlay, custody) = (stack, made, overlay, custody)
-        let unmountedPlainly = overlay != nil && lastUnmountRung == .plain
-        lower = nil
-        Task {
-            let ended = await self.environment.unmountThreads.run {
-                custody?.hasEnded(by: .after(unmountedPlainly ? MountEnvironment.superblockTimeout : .zero)) ?? true
-            }
-            if !ended, unmountedPlainly {
-                self.log(
-                    .warning, "the mount is in use elsewhere (another mount namespace?); its connection is aborted", [])
-                self.abortConnection()
-            }
-            if let unused = self.recruit { (try? await unused.value)?.worker.signal(SIGKILL) }
-            self.recruit = nil
-            await self.endWorker()
-            do throws(SystemError) {
-                try await self.environment.unmountThreads.run { () throws(SystemError) in
-                    // After a failure half way the overlay may have been attached.
-                    if let overlay, try overlay.isAttached() { try stack.unmountByForce(overlay, custody) }
-                    try stack.cleanUp(made)
-                }
-                self.environment.records.remove(self.id)
-            } catch {
-                self.log(.error, "cannot clean up after a mount", [("error", error.description)])
-            }
-            self.custody = nil
-            self.handle(.cleaned)
-        }
-    }
-
-    /// Gives the worker time to leave by itself, then ends it, and returns when it has ended.
-    private func endWorker() async {
-        guard let worker else { return }
-        await environment.unmountThreads.run {
-            if worker.process.waitForEnd(until: .after(MountEnvironment.workerExitTimeout)) { return }
-            worker.signal(SIGKILL)
-            _ = worker.process.waitForEnd(until: .after(MountEnvironment.workerExitTimeout))
-        }
-        self.worker = nil
     }
 
     // MARK: Telling
 
-    private func publish(_ state: MountState) {
+    func publish(_ state: MountState) {
         lastSeen = WallClock.milliseconds
+        // Of the mount, clients know the current view only.
+        guard standing == .current else { return }
+        if state == .ready { beginLease() }
+        note(state)
+        // Before anybody is told, and before the first step of an unmount.
+        if state == .ready || state == .unmounting { writeRecord() }
         var fields = [("state", state.name)]
         if let reason = state.reason { fields.append(("reason", reason)) }
         if state == .ready, let readyAfter { fields.append(("ready_after_ms", "\(readyAfter)")) }
         log(state.reason == nil ? .info : .error, "mount", fields)
     }
 
-    private func log(_ level: LogLevel, _ message: String, _ fields: [(String, String)]) {
-        environment.log.log(level, message, [("mount", id.rawValue), ("job", request.jobID ?? "-")] + fields)
+    func log(_ level: LogLevel, _ message: String, _ fields: [(String, String)]) {
+        environment.log.log(level, message, [("mount", mountID.rawValue), ("job", request.jobID ?? "-")] + fields)
     }
 
-    private func answer(_ waiters: inout [CheckedContinuation<SupervisorError?, Never>], _ error: SupervisorError?) {
+    func answer(_ waiters: inout [CheckedContinuation<SupervisorError?, Never>], _ error: SupervisorError?) {
         let waiting = waiters
         waiters = []
         for waiter in waiting { waiter.resume(returning: error) }
     }
 
-    private func after(_ delay: Duration, _ event: MountMachine.Event) {
+    func after(_ delay: Duration, _ body: @escaping @Sendable (isolated MountActor) -> Void) {
+        Task {
+            try? await Task.sleep(for: delay)
+            body(self)
+        }
+    }
+
+    func after(_ delay: Duration, _ event: MountMachine.Event) {
         Task {
             try? await Task.sleep(for: delay)
             self.handle(event)
         }
     }
 
-    private static func defect(_ what: String) -> SupervisorError {
+    static func defect(_ what: String) -> SupervisorError {
         SupervisorError(.internalError, "a defect of the supervisor: \(what)")
     }
 
-    private static func stackFailure(_ error: SystemError, at path: String) -> SupervisorError {
-        switch error.errno {
-        case .notEmpty:
-            SupervisorError(.conflict, "the mountpoint \(path) is not empty", cause: error.description)
-        case .crossDevice, .tooManyLinks, .notADirectory:
-            SupervisorError(
-                .invalidRequest, "the mountpoint \(path) leads through a link, a file or another mount",
-                cause: error.description)
-        default:
-            SupervisorError(.mountFailed, "cannot make the mount: \(error)", cause: nil)
-        }
-    }
 }

@@ -1,4 +1,5 @@
 import LinuxSystem
+import WorkerProtocol
 
 /// The life of one mount, without any I/O: events come in, actions go out. `MountActor` is the shell that carries them out.
 ///
@@ -16,34 +17,22 @@ struct MountMachine: Sendable {
         /// The lower is proved, the overlay stacked and attached.
         case stacking
         case ready
+        /// Another view of the mount is about to take its place.
+        case yielding
+        /// Another view has its place; it serves those who still have it open.
+        case retired
         case unmounting(Rung)
         /// The worker is ended, the mountpoint and the upper are taken away.
         case cleaning(Outcome)
         case gone(Outcome)
     }
 
-    /// Steps of the unmount ladder.
-    enum Rung: Hashable, Sendable {
-        /// umount2(2), repeated while it is busy, up to the limit.
-        case plain
-        /// Abort of the connection, then MNT_DETACH.
-        case forced
-    }
+    typealias Rung = UnmountReport.Rung
 
     /// How the mount's life ends.
     enum Outcome: Hashable, Sendable {
         case unmounted
         case failed(SupervisorError)
-    }
-
-    enum Worker: Hashable, Sendable {
-        case none
-        case starting
-        case serving
-        /// Dead; the next one is started after a pause.
-        case pausing
-        /// Given up: the connection was aborted.
-        case quarantined
     }
 
     enum Event: Sendable {
@@ -52,25 +41,41 @@ struct MountMachine: Sendable {
         case connected
         case workerServing
         /// A worker could not be started or refused the connection.
-        case workerFailed(String)
-        /// `usefully`: it had answered requests of the kernel before.
-        case workerEnded(ExitStatus, usefully: Bool)
+        case workerFailed(String, WorkerEnd.Worth = .useless)
+        case workerEnded(WorkerEnd)
         case restartDue
+        /// Puts another worker in the place of the one that serves: it hangs, or a newer program is there.
+        case replaceWorker(ReplacementCause)
+        /// An operator wants a new worker and everything forgotten that was held against the earlier ones.
+        case resetRequested
         case stacked
         /// A step of making the mount failed, or what an earlier supervisor left of it cannot be gone on with.
         case failed(SupervisorError)
         /// The time for making the mount is over.
         case deadlinePassed
-        case unmountRequested
+        case unmountRequested(UnmountOptions)
+        /// The plain unmount has been busy for a while.
+        case busy
+        /// Who holds the mount is known.
+        case holdersFound(canBeKilled: Bool)
+        case holdersKilled
         case unmounted
         /// The plain unmount stayed busy up to its limit.
         case stillBusy
         /// A step of ending the mount failed; the mount stays listed.
         case unmountFailed(SupervisorError)
         case cleaned
+        /// Another view is complete and wants the place.
+        case yield
+        /// It did not come to that.
+        case stayed
+        /// Another view has the place.
+        case superseded
+        /// Nobody has the retired view open any more.
+        case released
         case cacheRestarted
-        /// An earlier supervisor made the mount and its worker serves it.
-        case adopted(restarts: Int)
+        /// An earlier supervisor made the mount: its worker serves, or a new one is needed (`.starting`), or it gave the mount up.
+        case adopted(restarts: Int, worker: WorkerLife.State)
     }
 
     enum Action: Hashable, Sendable {
@@ -78,8 +83,19 @@ struct MountMachine: Sendable {
         case connect
         case startWorker
         case scheduleRestart(Duration)
+        case killWorker
+        /// Tell that these requests are refused from now on.
+        case refuse([InFlightRequest])
+        /// Answer every request with EIO.
+        case entomb
+        /// Stop doing so.
+        case exhume
         case buildStack
         case unmount(Rung)
+        /// No more waiting for a busy mount.
+        case hastenUnmount
+        case findHolders
+        case killHolders(atOnce: Bool)
         case abortConnection
         case reconnectCache
         case endWorkerAndCleanUp
@@ -89,28 +105,35 @@ struct MountMachine: Sendable {
         case answerReady(SupervisorError?)
         /// Answer those who wait for its end.
         case answerGone(SupervisorError?)
+        /// Answer those who wait for the reset.
+        case answerReset(SupervisorError?)
     }
 
-    private(set) var phase = Phase.created
-    private(set) var worker = Worker.none
-    private(set) var restarts = 0
-    private(set) var lastRestartCause: String?
-    private var unmountWanted = false
-    /// The owner whose socket the next worker was given may be the one that ended.
-    private var cacheIsNew = false
-    private var failure: SupervisorError?
-    private var backoff = RestartBackoff()
-    private var crashes = CrashLoopDetector()
+    var phase = Phase.created
+    /// The workers, one after another.
+    var life = WorkerLife()
+    /// Asked for before the mount was ready.
+    var unmountWanted: UnmountOptions?
+    var ending = Ending()
+    private var resetWanted = false
+    var failure: SupervisorError?
+
+    var worker: WorkerLife.State { life.state }
+    var restarts: Int { life.restarts }
+    var lastRestartCause: String? { life.lastCause }
 
     /// What the mount looks like from outside.
     var state: MountState {
-        if worker == .quarantined, case .ready = phase {
+        if worker == .quarantined, phase == .ready {
             return .quarantined(
-                reason: "its workers keep ending (\(lastRestartCause ?? "unknown")); unmount it and mount again")
+                reason:
+                    "its workers keep ending (\(lastRestartCause ?? "unknown")); reset it, or unmount it and mount again"
+            )
         }
         return switch phase {
         case .created, .pinning, .connecting, .starting, .stacking: .provisioning
         case .ready: .ready
+        case .yielding, .retired: .quiescing
         case .unmounting, .cleaning(.unmounted): .unmounting
         case .gone(.unmounted): .unmounted
         case .cleaning(.failed(let error)), .gone(.failed(let error)): .failed(reason: error.message)
@@ -120,7 +143,16 @@ struct MountMachine: Sendable {
     /// Whether a worker that is at hand now is still needed.
     var wantsWorker: Bool {
         switch phase {
-        case .starting, .stacking, .ready: worker == .starting
+        case .starting, .stacking, .ready, .yielding, .retired: worker == .starting
+        case .created, .pinning, .connecting, .unmounting, .cleaning, .gone: false
+        }
+    }
+
+    /// Whether a worker that ends now has to be replaced.
+    var isServed: Bool {
+        switch phase {
+        case .starting, .stacking, .ready, .yielding, .retired:
+            worker != .none && worker != .pausing && worker != .quarantined
         case .created, .pinning, .connecting, .unmounting, .cleaning, .gone: false
         }
     }
@@ -135,51 +167,55 @@ struct MountMachine: Sendable {
         case .pinned:
             return advance(from: .pinning, to: .connecting, [.connect])
         case .connected:
-            worker = .starting
-            return advance(from: .connecting, to: .starting, [.startWorker])
+            return advance(from: .connecting, to: .starting, []) { $0.actions(of: $0.life.begin()) }
         case .stacked:
             return stacked()
-        case .adopted(let earlier):
+        case .adopted(let earlier, let worker):
             guard phase == .created else { return [] }
-            (phase, worker, restarts) = (.ready, .serving, earlier)
-            return [.publish(.ready)]
+            phase = .ready
+            let actions = actions(of: life.adopt(worker, restarts: earlier))
+            return worker == .quarantined ? [.entomb, .publish(state)] : [.publish(.ready)] + actions
         case .failed(let error):
             return fail(error)
         case .deadlinePassed:
             return deadlinePassed()
-        case .workerServing, .workerFailed, .workerEnded, .restartDue, .cacheRestarted:
+        case .workerServing, .workerFailed, .workerEnded, .restartDue, .replaceWorker, .resetRequested, .cacheRestarted:
             return handleWorker(event, at: now)
-        case .unmountRequested, .unmounted, .stillBusy, .unmountFailed, .cleaned:
+        case .yield, .stayed, .superseded, .released:
+            return handleSuccession(event)
+        case .unmountRequested, .busy, .holdersFound, .holdersKilled, .unmounted, .stillBusy, .unmountFailed, .cleaned:
             return handleEnd(event)
         }
     }
 
-    private static let endedEarly = SupervisorError(.conflict, "the mount was ended while it was being made")
+    static let endedEarly = SupervisorError(.conflict, "the mount was ended while it was being made")
 
     // MARK: Making the mount
 
-    private mutating func advance(from: Phase, to: Phase, _ actions: [Action]) -> [Action] {
+    private mutating func advance(
+        from: Phase, to: Phase, _ actions: [Action], then more: (inout MountMachine) -> [Action] = { _ in [] }
+    ) -> [Action] {
         guard phase == from else { return [] }
-        if unmountWanted { return fail(Self.endedEarly) }
+        if unmountWanted != nil { return fail(Self.endedEarly) }
         phase = to
-        return actions
+        return actions + more(&self)
     }
 
     private mutating func stacked() -> [Action] {
         guard phase == .stacking else { return [] }
         phase = .ready
         let ready: [Action] = [.publish(.mounted), .publish(.ready), .answerReady(nil)]
-        return unmountWanted ? ready + beginUnmount() : ready
+        return ready + (unmountWanted.map { beginUnmount($0) } ?? [])
     }
 
-    private mutating func fail(_ error: SupervisorError) -> [Action] {
+    mutating func fail(_ error: SupervisorError) -> [Action] {
         switch phase {
         case .created, .pinning, .connecting, .starting, .stacking:
             // The error that started the failure explains it, not the one the abort caused.
             let first = failure ?? error
             phase = .cleaning(.failed(first))
             return [.publish(.failed(reason: first.message)), .abortConnection, .endWorkerAndCleanUp]
-        case .ready, .unmounting, .cleaning, .gone:
+        case .ready, .yielding, .retired, .unmounting, .cleaning, .gone:
             return []
         }
     }
@@ -193,7 +229,7 @@ struct MountMachine: Sendable {
             return [.abortConnection]
         case .created, .pinning, .connecting, .starting:
             return fail(error)
-        case .ready, .unmounting, .cleaning, .gone:
+        case .ready, .yielding, .retired, .unmounting, .cleaning, .gone:
             return []
         }
     }
@@ -204,51 +240,52 @@ struct MountMachine: Sendable {
         switch event {
         case .workerServing:
             guard worker == .starting else { return [] }
-            worker = .serving
-            let reconnect: [Action] = cacheIsNew ? [.reconnectCache] : []
-            cacheIsNew = false
-            return reconnect + advance(from: .starting, to: .stacking, [.buildStack])
-        case .workerFailed(let reason):
-            guard worker == .starting else { return [] }
-            return lost(reason, usefully: false, at: now)
-        case .workerEnded(let status, let usefully):
-            guard worker == .serving || worker == .starting else { return [] }
-            return lost(status.description, usefully: usefully, at: now)
+            return actions(of: life.served()) + finishReset(nil)
+                + advance(from: .starting, to: .stacking, [.buildStack])
+        case .workerFailed(let reason, let worth):
+            return needsWorker ? actions(of: life.refused(reason, worth, at: now)) : releaseWorker()
+        case .workerEnded(let end):
+            // In the other phases the end of the worker is part of the end of the mount.
+            return needsWorker ? actions(of: life.ended(end, at: now)) : releaseWorker()
         case .restartDue:
-            guard worker == .pausing else { return [] }
-            worker = .starting
-            return [.startWorker]
+            return needsWorker ? actions(of: life.restartDue()) : []
+        case .replaceWorker(let cause):
+            return needsWorker ? actions(of: life.replace(cause)) : []
+        case .resetRequested:
+            return reset()
         case .cacheRestarted:
-            if worker != .serving { cacheIsNew = true }
-            return worker == .serving ? [.reconnectCache] : []
+            return actions(of: life.cacheRestarted())
         default:
             return []
         }
     }
 
-    private mutating func lost(_ cause: String, usefully: Bool, at now: Deadline) -> [Action] {
+    private var needsWorker: Bool {
         switch phase {
-        case .starting, .stacking, .ready:
-            restarts += 1
-            lastRestartCause = cause
-            // A worker that did something is worth another one, if ever more slowly; giving up costs the jobs errors.
-            if !usefully, crashes.noteEnd(at: now) { return quarantine() }
-            let delay = backoff.next(at: now)
-            if delay == .zero {
-                worker = .starting
-                return [.startWorker]
+        case .starting, .stacking, .ready, .yielding, .retired: true
+        case .created, .pinning, .connecting, .unmounting, .cleaning, .gone: false
+        }
+    }
+
+    private mutating func releaseWorker() -> [Action] {
+        life.release()
+        return []
+    }
+
+    mutating func actions(of steps: [WorkerLife.Step]) -> [Action] {
+        steps.flatMap { step -> [Action] in
+            switch step {
+            case .start: [.startWorker]
+            case .pause(let delay): [.scheduleRestart(delay)]
+            case .kill: [.killWorker]
+            case .refuse(let requests): [.refuse(requests)]
+            case .reconnectCache: [.reconnectCache]
+            case .giveUp: quarantine()
             }
-            worker = .pausing
-            return [.scheduleRestart(delay)]
-        case .created, .pinning, .connecting, .unmounting, .cleaning, .gone:
-            // The end of the worker is part of the end of the mount.
-            worker = .none
-            return []
         }
     }
 
     private mutating func quarantine() -> [Action] {
-        worker = .quarantined
         let error = SupervisorError(
             .mountFailed, "the workers of this mount keep ending: \(lastRestartCause ?? "unknown")")
         switch phase {
@@ -258,51 +295,22 @@ struct MountMachine: Sendable {
             failure = error
             return [.abortConnection]
         default:
-            return [.abortConnection, .publish(state)]
+            return [.entomb, .publish(state)] + finishReset(error)
         }
     }
 
-    // MARK: Ending the mount
-
-    private mutating func handleEnd(_ event: Event) -> [Action] {
-        switch (event, phase) {
-        case (.unmountRequested, .ready):
-            return beginUnmount()
-        case (.unmountRequested, .created), (.unmountRequested, .pinning), (.unmountRequested, .starting):
-            // These wait for other processes, an unmount must not.
-            return fail(Self.endedEarly)
-        case (.unmountRequested, .connecting):
-            unmountWanted = true
-            return []
-        case (.unmountRequested, .stacking):
-            if unmountWanted { return [] }
-            unmountWanted = true
-            failure = failure ?? Self.endedEarly
-            // The stacking thread may wait for the origin, in the kernel; the abort frees it.
-            return [.abortConnection]
-        case (.unmounted, .unmounting):
-            phase = .cleaning(.unmounted)
-            return [.endWorkerAndCleanUp]
-        case (.stillBusy, .unmounting(.plain)):
-            phase = .unmounting(.forced)
-            return [.unmount(.forced)]
-        case (.unmountFailed(let error), .unmounting):
-            // The mount is still there: it can be asked for again.
-            phase = .ready
-            return [.publish(state), .answerGone(error)]
-        case (.cleaned, .cleaning(let outcome)):
-            phase = .gone(outcome)
-            switch outcome {
-            case .unmounted: return [.publish(.unmounted), .answerGone(nil)]
-            case .failed(let error): return [.answerReady(error), .answerGone(nil)]
-            }
-        default:
-            return []
+    private mutating func reset() -> [Action] {
+        guard phase == .ready else {
+            return [.answerReset(SupervisorError(.conflict, "only a mount that is ready or quarantined can be reset"))]
         }
+        let wasQuarantined = worker == .quarantined
+        resetWanted = true
+        let actions = actions(of: life.reset())
+        return wasQuarantined ? [.exhume] + actions + [.publish(state)] : actions
     }
 
-    private mutating func beginUnmount() -> [Action] {
-        phase = .unmounting(.plain)
-        return [.publish(.unmounting), .unmount(.plain)]
+    mutating func finishReset(_ error: SupervisorError?) -> [Action] {
+        defer { resetWanted = false }
+        return resetWanted ? [.answerReset(error)] : []
     }
 }

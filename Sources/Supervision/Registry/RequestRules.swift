@@ -11,6 +11,7 @@ enum RequestRules {
         result.jobID = try name(request.jobID, "job_id")
         result.buildID = try name(request.buildID, "build_id")
         result.revision = try revision(request.revision)
+        result.changelist = try changelist(request)
         if request.labels.count > maximumLabels { throw invalid("at most \(maximumLabels) labels") }
         for (key, value) in request.labels {
             guard plain(key, limit: maximumName), plain(value, limit: maximumPath) else {
@@ -18,6 +19,23 @@ enum RequestRules {
             }
         }
         return result
+    }
+
+    /// The request of a mount after an exchange of its changelist. Throws `.invalidRequest`.
+    static func exchanged(
+        _ request: MountRequest, by exchange: SwitchRequest
+    ) throws(SupervisorError) -> MountRequest {
+        var next = request
+        next.changelist = exchange.changelist
+        if exchange.changelist?.base == .own {
+            if exchange.revision?.isEmpty == false {
+                throw invalid("base: the changelist's own base and a rev exclude each other")
+            }
+            next.revision = nil
+        } else if let revision = exchange.revision {
+            next.revision = revision
+        }
+        return try normalised(next)
     }
 
     /// Absolute, without a slash at the end, and nothing that climbs.
@@ -30,6 +48,25 @@ enum RequestRules {
             throw invalid("path \(path): `.` and `..` are not allowed")
         }
         return "/" + components.joined(separator: "/")
+    }
+
+    private static func changelist(_ request: MountRequest) throws(SupervisorError) -> ChangelistRequest? {
+        guard var changelist = request.changelist else { return nil }
+        guard plain(changelist.name, limit: maximumName), ![".", ".."].contains(changelist.name) else {
+            throw invalid("cl: wants the name of a changelist, at most \(maximumName) bytes and no control characters")
+        }
+        if changelist.base == .own, request.revision?.isEmpty == false {
+            throw invalid("base: the changelist's own base and a rev exclude each other")
+        }
+        changelist.path = try changelist.path.map { (root) throws(SupervisorError) in
+            do throws(SupervisorError) {
+                return try path(root)
+            } catch {
+                throw invalid(
+                    "cl_path: wants the directory of the repository where the changelist begins, `/` for all of it")
+            }
+        }
+        return changelist
     }
 
     /// Empty and blank mean that none was given, as in the published API.
@@ -69,6 +106,14 @@ enum RequestRules {
             )
         }
         return name
+    }
+
+    /// Refuses what the configured storage of uppers cannot do.
+    static func checkUpper(of request: MountRequest, _ configuration: SupervisorConfiguration) throws(SupervisorError) {
+        if request.upperPolicy == .keep, configuration.upperStorage.kind == .tmpfs {
+            throw invalid(
+                "upper_policy keep: uppers are in memory here (upper_storage = \"tmpfs\") and end with their mounts")
+        }
     }
 
     /// Where the mount goes: the path asked for, else the mount's id below the mount root.

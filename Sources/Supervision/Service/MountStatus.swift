@@ -25,14 +25,43 @@ public struct MountStatus: Hashable, Sendable {
         }
     }
 
+    /// What the mount's files come from.
+    public enum Lower: String, Codable, Hashable, Sendable {
+        /// The worker: metadata and data on demand.
+        case lazy
+        /// The snapshot's sealed metadata and the object files; the worker only has fetched what is missing.
+        case sealed
+    }
+
+    /// A worker that hung, as it was seen before it was killed.
+    public struct Incident: Hashable, Sendable {
+        /// Milliseconds after 1970.
+        public var time: Int64
+        public var pid: Int32
+        public var cause: String
+        /// What the kernel showed of it: state, and of each thread where it waited; and what it was working on.
+        public var report: [String]
+
+        public init(time: Int64, pid: Int32, cause: String, report: [String]) {
+            self.time = time
+            self.pid = pid
+            self.cause = cause
+            self.report = report
+        }
+    }
+
     public var id: MountID
     public var request: MountRequest
+    /// Whose tree it is.
+    public var owner: UInt32
     public var state: MountState
     public var mountpoint: String
     /// The upper directory of the overlay.
     public var upper: String
     /// The commit in hex, once it is known.
     public var commit: String?
+    /// The changelist on top of the commit, once it is applied.
+    public var changelist: AppliedChangelist?
     public var origin: String
     /// Milliseconds after 1970.
     public var createdAt: Int64
@@ -42,12 +71,25 @@ public struct MountStatus: Hashable, Sendable {
     public var readyAfter: Double?
     /// Nil before the worker serves and after it ended.
     public var worker: Worker?
+    public var lower = Lower.lazy
+    /// The last workers that hung.
+    public var incidents: [Incident]
+    /// How its unmount went or goes; nil before one was asked for.
+    public var unmount: UnmountReport?
+    /// The last exchange of its changelist, or the one under way.
+    public var exchange: SwitchReport?
+    /// Seconds until the time to live is over; nil without one.
+    public var leaseLeft: Double?
 
     public init(
         id: MountID, request: MountRequest, state: MountState, mountpoint: String, upper: String, commit: String?,
-        origin: String, createdAt: Int64, lastSeen: Int64, readyAfter: Double?, worker: Worker?
+        origin: String, createdAt: Int64, lastSeen: Int64, readyAfter: Double?, worker: Worker?,
+        incidents: [Incident] = [],
+        unmount: UnmountReport? = nil,
+        leaseLeft: Double? = nil, owner: UInt32 = 0
     ) {
         self.id = id
+        self.owner = owner
         self.request = request
         self.state = state
         self.mountpoint = mountpoint
@@ -58,6 +100,9 @@ public struct MountStatus: Hashable, Sendable {
         self.lastSeen = lastSeen
         self.readyAfter = readyAfter
         self.worker = worker
+        self.incidents = incidents
+        self.unmount = unmount
+        self.leaseLeft = leaseLeft
     }
 
     /// The name by which clients find it: the job, else the build.

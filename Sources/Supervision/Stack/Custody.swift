@@ -45,4 +45,21 @@ final class Custody: Sendable {
     var waiting: Int? {
         isConnected ? (try? connection.waiting()) ?? nil : nil
     }
+
+    /// Whether the kernel has a request that nobody has read. Never blocks.
+    var hasUnread: Bool {
+        var entry = pollfd(fd: device.raw, events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, 0) > 0 && entry.revents & Int16(POLLIN) != 0
+    }
+
+    /// Of the open file, which all holders share: a worker copes with either.
+    func setNonBlocking(_ on: Bool) throws(SystemError) {
+        try device.setNonBlocking(on)
+    }
+
+    /// Writes a message to the kernel without a reply (FUSE_NOTIFY_RESEND) or a reply. False if it has no such request any more.
+    @discardableResult
+    func write(_ message: [UInt8]) -> Bool {
+        message.withUnsafeBytes { Glibc.write(device.raw, $0.baseAddress, $0.count) } == message.count
+    }
 }

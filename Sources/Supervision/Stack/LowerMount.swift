@@ -77,6 +77,9 @@ final class LowerMount: Sendable {
     func prove(probeName: String) throws(SystemError) {
         _ = try Directory.names(of: root)
         let probe = try File.open(at: root, probeName, O_RDONLY)
+        // That there are no extended attributes either (fs/fuse/xattr.c, `no_listxattr`): a copy-up asks for them while it holds the rename
+        // lock of the upper's filesystem.
+        try File.learnExtendedAttributes(of: probe.raw)
         // close(2) sends FLUSH; its result is the answer.
         try check(close(probe.take()), "close", "the probe node")
     }

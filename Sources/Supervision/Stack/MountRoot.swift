@@ -5,6 +5,7 @@ import LinuxSystem
 /// made in it later reach the mount namespaces that were cloned from ours (mount_namespaces(7)).
 struct MountRoot: Sendable {
     let path: String
+    let identity: MountIdentity
 
     /// Mounts the tmpfs unless `path` is one of ours already. Throws EBUSY if something else is mounted there.
     static func prepare(_ path: String) throws(SystemError) -> MountRoot {
@@ -13,7 +14,7 @@ struct MountRoot: Sendable {
             guard top.type == "tmpfs", top.source == source else {
                 throw SystemError(.busy, "mount", path, detail: "\(top.type) of \(top.source) is mounted there")
             }
-            return MountRoot(path: path)
+            return MountRoot(path: path, identity: try Mounts.top(path))
         }
         let context = try FilesystemContext("tmpfs")
         try context.set("source", source)
@@ -24,7 +25,7 @@ struct MountRoot: Sendable {
         let target = try Directory.open(path)
         try mount.attach(at: target.raw)
         try Mounts.makeShared(path)
-        return MountRoot(path: path)
+        return MountRoot(path: path, identity: try Mounts.top(path))
     }
 
     /// Unmounts it; a mount still in it keeps it (EBUSY).
@@ -33,18 +34,13 @@ struct MountRoot: Sendable {
         rmdir(path)
     }
 
-    /// Mounts that lie in it: after a start, what an earlier supervisor left.
-    func leftovers() throws(SystemError) -> [MountTable.Entry] {
-        try MountTable.current().filter { $0.mountPoint.hasPrefix(path + "/") }
-    }
-
-    /// Takes away the directories of mounts that are not among `kept`.
-    func removeDirectories(except kept: Set<MountID>) throws(SystemError) {
-        for name in try Directory.names(path) {
-            let name = String(decoding: name, as: UTF8.self)
-            guard let id = MountID(rawValue: name), !kept.contains(id) else { continue }
-            try Mountpoint(root: path, name: name).remove(Mountpoint.Made(components: [name]))
+    /// The names in it; read only if what is on top there is ours, for what a stranger mounts on it may hang.
+    func names() throws(SystemError) -> [[UInt8]] {
+        let directory = try Directory.open(path)
+        guard try MountIdentity(of: directory.raw) == identity else {
+            throw SystemError(.busy, "readdir", path, detail: "another mount covers the mount root")
         }
+        return try Directory.names(of: directory.raw)
     }
 
     private static let source = "antares-mounts"

@@ -22,7 +22,19 @@ struct MountStack: Sendable {
         }
     }
 
+    /// A complete view of a mount that has no place yet.
+    final class PreparedSuccessor: Sendable {
+        let identity: MountIdentity
+        fileprivate let overlay: DetachedMount
+
+        init(identity: MountIdentity, overlay: consuming DetachedMount) {
+            self.identity = identity
+            self.overlay = overlay
+        }
+    }
+
     let uppers: UpperStore
+    let directories: MadeDirectories
     let id: MountID
     let mountpoint: Mountpoint
     let owner: Accounts.User
@@ -31,24 +43,61 @@ struct MountStack: Sendable {
         uppers.directory(id)
     }
 
-    func makeUpper() throws(SystemError) {
-        try upper.create(uid: owner.uid, gid: owner.gid)
+    func makeUpper() throws(SystemError) -> UpperLayer {
+        try uppers.make(upper, uid: owner.uid, gid: owner.gid)
     }
 
     /// Proves the lower, stacks the overlay of it and the upper, which is there already, and makes the mountpoint. If that fails, a
     /// mountpoint that was made is taken away again.
-    func prepare(on lower: LowerMount, probeName: String) throws(SystemError) -> Prepared {
+    func prepare(
+        on lower: LowerMount, sealed: SealedLower?, upper: UpperLayer, probeName: String,
+        description: MountDescription
+    ) throws(SystemError) -> Prepared {
         try lower.prove(probeName: probeName)
+        try sealed?.snapshot.prove()
+        uppers.describe(upper, description)
         var made = Mountpoint.Made()
         do throws(SystemError) {
-            let overlay = try OverlayMount.make(lower: lower, upper: upper)
+            let overlay = try makeOverlay(lower, sealed, upper)
             let identity = try overlay.identity()
-            let target = try mountpoint.prepare(made: &made)
+            let target = try mountpoint.prepare(made: &made, directories)
             return Prepared(identity: identity, made: made, overlay: overlay, target: target)
         } catch {
-            try? mountpoint.remove(made)
+            try? mountpoint.remove(made, directories)
             throw error
         }
+    }
+
+    /// Proves the lower and stacks the overlay for a view that takes the place of another: it has no mountpoint of its own.
+    func prepareSuccessor(
+        on lower: LowerMount, sealed: SealedLower?, upper: UpperLayer, probeName: String,
+        description: MountDescription
+    ) throws(SystemError) -> PreparedSuccessor {
+        uppers.describe(upper, description)
+        try lower.prove(probeName: probeName)
+        try sealed?.snapshot.prove()
+        let overlay = try makeOverlay(lower, sealed, upper)
+        return PreparedSuccessor(identity: try overlay.identity(), overlay: overlay)
+    }
+
+    private func makeOverlay(
+        _ lower: LowerMount, _ sealed: SealedLower?, _ upper: UpperLayer
+    ) throws(SystemError) -> DetachedMount {
+        try OverlayMount.make(
+            lower: lower, sealed: sealed, upper: upper,
+            source: upper.filesystem == nil ? OverlayMount.source : self.upper.path)
+    }
+
+    /// Puts a prepared view in the place of another, in one step for everybody who looks (``MountPlace/exchange(root:for:)``).
+    func exchange(_ next: PreparedSuccessor, for old: MountIdentity) throws(SystemError) {
+        let place = try MountPlace(of: old, expectedAt: mountpoint.path)
+        let root = try place.root(of: old)
+        try place.exchange(root: root, for: next.overlay)
+    }
+
+    /// The root of an attached mount, to reconfigure its filesystem by.
+    func root(of identity: MountIdentity) throws(SystemError) -> OwnedFD {
+        try MountPlace(of: identity, expectedAt: mountpoint.path).root(of: identity)
     }
 
     /// Makes a prepared mount visible, in one step.
@@ -56,41 +105,36 @@ struct MountStack: Sendable {
         try prepared.overlay.attach(at: prepared.target.raw)
     }
 
-    /// Unmounts plainly, again and again while it is busy, until `deadline`. True when it is unmounted.
-    func unmountPlainly(_ identity: MountIdentity, until deadline: Deadline) throws(SystemError) -> Bool {
-        // The kernel has no event for "no longer busy", so the question is repeated.
-        var pause: UInt32 = 5_000
-        while try identity.isAttached() {
-            try checkUncovered(identity)
-            do {
-                try Mounts.unmount(mountpoint.path)
-            } catch  where error.errno == .busy {
-                if deadline.hasPassed { return false }
-                usleep(pause)
-                pause = min(pause * 2, 100_000)
-            }
+    /// One plain unmount. True when it is unmounted, false while it is busy.
+    func unmountOnce(_ identity: MountIdentity) throws(SystemError) -> Bool {
+        guard try identity.isAttached() else { return true }
+        let place = try MountPlace(of: identity, expectedAt: mountpoint.path)
+        do {
+            try place.unmount()
+        } catch  where error.errno == .busy {
+            return false
         }
-        return true
+        return try !identity.isAttached()
     }
 
-    /// Aborts the connection, which frees everybody who waits in it, then takes the mount out of the tree.
+    /// Aborts the connection, which frees everybody who waits in it, takes the mount out of the tree, and looks whether it is gone.
     func unmountByForce(_ identity: MountIdentity, _ custody: Custody?) throws(SystemError) {
         try custody?.abort()
         guard try identity.isAttached() else { return }
-        try checkUncovered(identity)
-        try Mounts.detach(mountpoint.path)
-    }
-
-    /// umount2(2) takes a path and would end whatever somebody else has mounted on top of ours.
-    private func checkUncovered(_ identity: MountIdentity) throws(SystemError) {
-        if try Mounts.top(mountpoint.path) != identity {
-            throw SystemError(.busy, "umount2", mountpoint.path, detail: "another mount covers it; unmount that first")
+        try MountPlace(of: identity, expectedAt: mountpoint.path).detach()
+        if try identity.isAttached() {
+            throw SystemError(.busy, "umount2(MNT_DETACH)", mountpoint.path, detail: "it is still in the mount table")
         }
     }
 
-    /// Takes away the mountpoint and the upper.
-    func cleanUp(_ made: Mountpoint.Made) throws(SystemError) {
-        try mountpoint.remove(made)
-        try uppers.discard(upper)
+    /// Takes away the mountpoint and the upper; answers where the upper is if it is kept.
+    func cleanUp(
+        _ made: Mountpoint.Made, _ policy: UpperPolicy, _ filesystem: UpperFilesystem?
+    ) throws(SystemError) -> String? {
+        let removal = Result { () throws(SystemError) in try mountpoint.remove(made, directories) }
+        let kept = policy == .keep ? try uppers.keep(upper, filesystem) : nil
+        try uppers.discard(upper, filesystem)
+        try removal.get()
+        return kept
     }
 }

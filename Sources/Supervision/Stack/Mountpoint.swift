@@ -29,43 +29,105 @@ struct Mountpoint: Hashable, Sendable {
         self.name = name
     }
 
-    /// What was made for a mountpoint, to be taken away after the mount.
+    /// What was done for a mountpoint, to be undone after the mount.
     struct Made: Hashable, Sendable {
-        /// Components below the root that did not exist, outermost first.
+        /// Components below the root that did not exist, outermost first; also those that another mount made and that are used in common.
         var components: [String] = []
+        /// The directory was there, and was made immutable.
+        var isLocked = false
     }
 
     /// Makes the directory beneath its root without following a link or entering a mount, and opens it. What exists already must be
-    /// empty (ENOTEMPTY) and on the root's own mount (EXDEV). A directory made here is closed to everybody (mode 0, immutable), so that
-    /// nothing can be written into it when its mount is gone.
-    func prepare(made: inout Made) throws(SystemError) -> OwnedFD {
+    /// empty (ENOTEMPTY) and on the root's own mount (EXDEV). It is immutable from now on, so that nothing can be written into it when its
+    /// mount is gone, not by root either; one that is made here has mode 0, too.
+    func prepare(made: inout Made, _ directories: MadeDirectories = MadeDirectories()) throws(SystemError) -> OwnedFD {
         let base = try Directory.open(root)
-        let directory = try Directory.create(beneath: base.raw, name, mode: 0o755, made: &made.components)
+        let directory = try make(beneath: base.raw, &made, directories)
+        let own = try Directory.open(beneath: base.raw, name, flags: O_RDONLY | O_DIRECTORY, resolve: Self.strict)
         if made.components.contains(name) {
-            let own = try Directory.open(beneath: base.raw, name, flags: O_RDONLY | O_DIRECTORY, resolve: Self.strict)
             try check(fchmod(own.raw, 0), "fchmod", path)
-            try Self.tolerant { () throws(SystemError) in try Directory.setImmutable(own.raw, true) }
         } else {
-            _ = try Directory.open(beneath: base.raw, name, resolve: Self.strict)
-            guard try Directory.names(of: directory.raw).isEmpty else { throw SystemError(.notEmpty, "mount", path) }
+            guard try Directory.names(of: own.raw).isEmpty else { throw SystemError(.notEmpty, "mount", path) }
+            made.isLocked = true
         }
+        try Self.tolerant { () throws(SystemError) in try Directory.setImmutable(own.raw, true) }
         return directory
     }
 
-    /// Takes away what `prepare` made. A parent that holds something else by now stays.
-    func remove(_ made: Made) throws(SystemError) {
-        guard !made.components.isEmpty else { return }
-        let base = try Directory.open(root)
-        if made.components.contains(name) {
-            // Opened without read permission: the mode is 0, but root's capabilities pass.
-            let own = try Directory.open(beneath: base.raw, name, flags: O_RDONLY | O_DIRECTORY, resolve: Self.strict)
-            try Self.tolerant { () throws(SystemError) in try Directory.setImmutable(own.raw, false) }
+    private func make(
+        beneath base: Int32, _ made: inout Made, _ directories: MadeDirectories
+    ) throws(SystemError) -> OwnedFD {
+        for _ in 0..<100 {
+            if let directory = try attempt(beneath: base, &made, directories) { return directory }
         }
-        for component in made.components.reversed() {
-            if unlinkat(base.raw, component, AT_REMOVEDIR) == -1 {
-                if component != name, Errno.current == .notEmpty || Errno.current == .busy { return }
-                if Errno.current != .notFound { throw SystemError(Errno.current, "rmdir", root + "/" + component) }
+        throw SystemError(.notFound, "mkdir", path, detail: "its parents keep being taken away")
+    }
+
+    /// Nil if a parent was taken away meanwhile, by the end of another mount.
+    private func attempt(
+        beneath base: Int32, _ made: inout Made, _ directories: MadeDirectories
+    ) throws(SystemError) -> OwnedFD? {
+        var created: [String] = []
+        defer {
+            for component in created { directories.insert(root + "/" + component) }
+            for component in ancestors where directories.contains(root + "/" + component) {
+                if !made.components.contains(component) { made.components.append(component) }
             }
+            if created.contains(name), !made.components.contains(name) { made.components.append(name) }
+        }
+        do throws(SystemError) {
+            return try Directory.create(beneath: base, name, mode: 0o755, made: &created)
+        } catch {
+            if error.errno != .notFound { throw error }
+            return nil
+        }
+    }
+
+    /// The components above the last one, outermost first.
+    private var ancestors: [String] {
+        let parts = name.split(separator: "/")
+        return (1..<max(parts.count, 1)).map { parts[..<$0].joined(separator: "/") }
+    }
+
+    /// Undoes what `prepare` did. A parent that holds something else by now stays. Nothing is done to what is not there any more or what a
+    /// link leads to: somebody else has put it there.
+    func remove(_ made: Made, _ directories: MadeDirectories = MadeDirectories()) throws(SystemError) {
+        guard !made.components.isEmpty || made.isLocked else { return }
+        let base = try Directory.open(root)
+        if made.isLocked || made.components.contains(name) { try unlock(beneath: base.raw) }
+        for component in made.components.reversed() {
+            if let error = try Self.removeDirectory(component, beneath: base.raw) {
+                if component != name, error == .notEmpty || error == .busy { return }
+                throw SystemError(error, "rmdir", root + "/" + component)
+            }
+            directories.remove(root + "/" + component)
+        }
+    }
+
+    /// Removes one directory; what is not there, or not a directory any more, is no error.
+    private static func removeDirectory(_ path: String, beneath base: Int32) throws(SystemError) -> Errno? {
+        let slash = path.lastIndex(of: "/")
+        do throws(SystemError) {
+            let above = slash.map { String(path[..<$0]) } ?? "."
+            let parent = try Directory.open(beneath: base, above, resolve: strict)
+            let last = slash.map { String(path[path.index(after: $0)...]) } ?? path
+            if unlinkat(parent.raw, last, AT_REMOVEDIR) == 0 { return nil }
+            let error = Errno.current
+            return error == .notFound || error == .notADirectory ? nil : error
+        } catch {
+            if [.notFound, .notADirectory, .tooManyLinks].contains(error.errno) { return nil }
+            throw error
+        }
+    }
+
+    private func unlock(beneath base: Int32) throws(SystemError) {
+        do throws(SystemError) {
+            // Opened without read permission: the mode may be 0, but root's capabilities pass.
+            let own = try Directory.open(beneath: base, name, flags: O_RDONLY | O_DIRECTORY, resolve: Self.strict)
+            try Directory.setImmutable(own.raw, false)
+        } catch {
+            let harmless: [Errno] = [.notFound, .notADirectory, .tooManyLinks, .notSupported, Errno(rawValue: ENOTTY)]
+            if !harmless.contains(error.errno) { throw error }
         }
     }
 

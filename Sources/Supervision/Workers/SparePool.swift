@@ -3,25 +3,35 @@ import LinuxSystem
 
 /// Workers that are started ahead, so that a mount or a takeover does not wait for one to start.
 actor SparePool {
+    /// Time for a new worker to say what it speaks.
+    static let greetingTimeout: Duration = .seconds(5)
+
     private let launcher: WorkerLauncher
     private let executor: SupervisionExecutor
     private let threads: BlockingThreads
-    private let target: Int
+    private var target: Int
     private let log: any SupervisorLog
+    private let events: EventLog
     private var spares: [WorkerProcess] = []
+    /// Workers that have not said yet what they speak.
+    private var unknown: [WorkerProcess] = []
+    /// Workers being started, and who waits until there are none.
+    private var launches = 0
+    private var idle: [CheckedContinuation<Void, Never>] = []
     private var backoff = RestartBackoff()
     private var refilling = false
     private var stopped = false
 
     init(
         launcher: WorkerLauncher, target: Int, executor: SupervisionExecutor, threads: BlockingThreads,
-        log: any SupervisorLog
+        log: any SupervisorLog, events: EventLog
     ) {
         self.launcher = launcher
         self.executor = executor
         self.threads = threads
         self.target = target
         self.log = log
+        self.events = events
     }
 
     nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -32,11 +42,20 @@ actor SparePool {
         spares.count
     }
 
+    var pids: [Int32] {
+        spares.map(\.pid)
+    }
+
     /// A worker that waits for a connection: a spare if there is one, else a new process.
     func take() async throws(WorkerFailure) -> WorkerProcess {
         defer { refill() }
         while let spare = spares.popLast() {
-            if !spare.hasEnded { return spare }
+            // One that somebody stopped would take over nothing.
+            if ThreadSample.of(spare.pid)?.isStopped == true {
+                spare.signal(SIGKILL)
+            } else if !spare.hasEnded {
+                return spare
+            }
         }
         return try await launch()
     }
@@ -48,11 +67,23 @@ actor SparePool {
         Task { await self.refillNow() }
     }
 
-    /// Ends the spares; none is started any more.
-    func stop() {
+    /// Keeps another number of spares from now on.
+    func retarget(_ count: Int) {
+        target = count
+        while spares.count > target { spares.removeLast().signal(SIGKILL) }
+        refill()
+    }
+
+    /// Ends the spares, those too that are just being started, and returns when they have ended. None is started any more.
+    func stop() async {
         stopped = true
-        for spare in spares { spare.signal(SIGKILL) }
+        let ending = spares + unknown
         spares = []
+        for worker in ending { worker.signal(SIGKILL) }
+        while launches > 0 { await withCheckedContinuation { idle.append($0) } }
+        for worker in ending {
+            await withCheckedContinuation { continuation in worker.onEnd { _ in continuation.resume() } }
+        }
     }
 
     private func refillNow() async {
@@ -70,9 +101,31 @@ actor SparePool {
     }
 
     /// Apart from the supervision thread: it waits until the new process has reached execve(2), and a mount should not wait with it.
-    private func launch() async throws(WorkerFailure) -> WorkerProcess {
+    func launch() async throws(WorkerFailure) -> WorkerProcess {
+        launches += 1
+        defer { noteLaunched() }
         let launcher = launcher
-        return try await threads.run { () throws(WorkerFailure) in try launcher.launch() }
+        let worker = try await threads.run { () throws(WorkerFailure) in try launcher.launch() }
+        unknown.append(worker)
+        defer { unknown.removeAll { $0 === worker } }
+        do throws(WorkerFailure) {
+            if stopped { throw WorkerFailure(pid: worker.pid, reason: "the supervisor is stopping") }
+            try await worker.greet(deadline: .after(Self.greetingTimeout))
+        } catch {
+            let byItself = await threads.run { worker.process.waitForEnd(until: .after(MountEnvironment.lastBreath)) }
+            worker.signal(SIGKILL)
+            let end = WorkerEnd(status: await worker.ended())
+            throw WorkerFailure(pid: error.pid, reason: error.reason, worth: byItself ? end.worth : .useless)
+        }
+        return worker
+    }
+
+    private func noteLaunched() {
+        launches -= 1
+        guard launches == 0 else { return }
+        let waiting = idle
+        idle = []
+        for waiter in waiting { waiter.resume() }
     }
 
     private func ended(_ spare: WorkerProcess, _ status: ExitStatus) {
@@ -84,6 +137,7 @@ actor SparePool {
     /// A program that cannot start must not become a fork storm.
     private func retryLater(_ reason: String) {
         let delay = backoff.next(at: .now)
+        events.record(.spareLost, cause: reason)
         log.log(.warning, "spare worker lost", [("reason", reason), ("retry_in", "\(delay)")])
         Task {
             try? await Task.sleep(for: delay)

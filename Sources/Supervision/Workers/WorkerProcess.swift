@@ -14,6 +14,8 @@ final class WorkerProcess: Sendable {
     private let channel: ControlChannel
     let socketPath: String
     private let end = Guarded(End())
+    /// What it said when it was greeted.
+    private let greeting = Guarded<WorkerVersions?>(nil)
 
     init(process: ChildProcess, channel: ControlChannel, socketPath: String) {
         self.process = process
@@ -48,17 +50,56 @@ final class WorkerProcess: Sendable {
         if let ended { observer(ended) }
     }
 
+    /// Suspends until it has ended. Only for one that nobody observes.
+    func ended() async -> ExitStatus {
+        await withCheckedContinuation { continuation in onEnd { continuation.resume(returning: $0) } }
+    }
+
+    /// How it ended; nil while it lives.
+    var endStatus: ExitStatus? {
+        end.with { $0.status }
+    }
+
     var hasEnded: Bool {
         end.with { $0.status != nil }
     }
 
+    /// Asks which versions it speaks. Throws when there is none in common: it must not be given anything then.
+    @discardableResult
+    func greet(deadline: Deadline) async throws(WorkerFailure) -> WorkerVersions {
+        guard case .greeted(let versions) = try await request(.greet, [], deadline) else {
+            throw WorkerFailure(pid: pid, reason: "sent another reply than asked for")
+        }
+        greeting.with { $0 = versions }
+        guard WorkerVersions.own.agreed(with: versions) != nil else {
+            throw WorkerFailure(pid: pid, reason: "it speaks \(versions), this supervisor \(WorkerVersions.own)")
+        }
+        return versions
+    }
+
+    /// Nil before `greet`.
+    var versions: WorkerVersions? {
+        greeting.with { $0 }
+    }
+
     /// Hands the connection over: the worker replays INIT, has the kernel send lost requests again, and serves.
     func assume(
-        mount: MountID, fuse: Int32, session: Int32, cache: MessageSocket, deadline: Deadline
+        mount: MountID, custody: Custody, cache: MessageSocket, deadline: Deadline
     ) async throws(WorkerFailure) {
+        let version = try await version(for: custody.memory, deadline: deadline)
         try await request(
-            .assume(version: WorkerProtocolVersion.current, mount: mount.rawValue), [fuse, session, cache.raw], deadline
-        )
+            .assume(version: version, mount: mount.rawValue), [custody.raw, custody.memory.fd.raw, cache.raw], deadline)
+    }
+
+    /// The version of the protocol to speak with it. Throws when it could not serve this session, before it gets hold of anything.
+    func version(for memory: SessionMemory, deadline: Deadline) async throws(WorkerFailure) -> UInt16 {
+        let known: WorkerVersions
+        if let versions { known = versions } else { known = try await greet(deadline: deadline) }
+        guard let version = WorkerVersions.own.agreed(with: known), known.session.contains(memory.layout) else {
+            throw WorkerFailure(
+                pid: pid, reason: "it speaks \(known); the session has layout \(memory.layout)")
+        }
+        return version
     }
 
     /// Gives the worker a socket to a new cache owner.
@@ -103,6 +144,8 @@ final class WorkerProcess: Sendable {
 struct WorkerFailure: Error, CustomStringConvertible {
     let pid: Int32?
     let reason: String
+    /// Whether it failed by its own doing.
+    var worth = WorkerEnd.Worth.useless
 
     var description: String {
         pid.map { "worker \($0): \(reason)" } ?? "worker: \(reason)"

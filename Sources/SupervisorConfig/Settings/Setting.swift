@@ -1,3 +1,5 @@
+import Supervision
+
 /// One key: its name, its type, and the field it sets.
 struct Setting<Root>: Sendable {
     typealias Field<Value> = any WritableKeyPath<Root, Value> & Sendable
@@ -11,14 +13,27 @@ struct Setting<Root>: Sendable {
         case bytes(Field<UInt64>)
         case count(Field<Int>)
         case boolean(Field<Bool>)
+        case stopAction(Field<SupervisorConfiguration.StopAction>)
+        /// One of some words.
+        case choice(Field<String>, [String])
+        /// `part=level`, each part once.
+        case levels(Field<[String: LogLevel]>)
+    }
+
+    /// When another value counts.
+    enum Change: Sendable {
+        case afterRestart
+        case afterReload
     }
 
     let name: String
     let kind: Kind
+    let change: Change
 
-    init(_ name: String, _ kind: Kind) {
+    init(_ name: String, _ kind: Kind, _ change: Change = .afterRestart) {
         self.name = name
         self.kind = kind
+        self.change = change
     }
 
     /// Stores `value`, or says why it cannot be.
@@ -41,6 +56,37 @@ struct Setting<Root>: Sendable {
             root[keyPath: field] = try count(value)
         case .boolean(let field):
             root[keyPath: field] = try boolean(value)
+        case .stopAction(let field):
+            let text = try string(value)
+            guard let action = SupervisorConfiguration.StopAction(rawValue: text) else {
+                let known = SupervisorConfiguration.StopAction.allCases.map { "\"\($0.rawValue)\"" }
+                throw ValueError("`\(text)` is not \(known.joined(separator: " or "))")
+            }
+            root[keyPath: field] = action
+        case .choice(let field, let words):
+            let text = try string(value)
+            guard words.contains(text) else {
+                throw ValueError("`\(text)` is not one of \(words.map { "\"\($0)\"" }.joined(separator: ", "))")
+            }
+            root[keyPath: field] = text
+        case .levels(let field):
+            root[keyPath: field] = try levels(value)
+        }
+    }
+
+    /// Gives `root` the value of another one.
+    func copy(from other: Root, to root: inout Root) {
+        switch kind {
+        case .string(let field): root[keyPath: field] = other[keyPath: field]
+        case .optional(let field): root[keyPath: field] = other[keyPath: field]
+        case .strings(let field): root[keyPath: field] = other[keyPath: field]
+        case .duration(let field): root[keyPath: field] = other[keyPath: field]
+        case .bytes(let field): root[keyPath: field] = other[keyPath: field]
+        case .count(let field): root[keyPath: field] = other[keyPath: field]
+        case .boolean(let field): root[keyPath: field] = other[keyPath: field]
+        case .stopAction(let field): root[keyPath: field] = other[keyPath: field]
+        case .choice(let field, _): root[keyPath: field] = other[keyPath: field]
+        case .levels(let field): root[keyPath: field] = other[keyPath: field]
         }
     }
 
@@ -54,6 +100,12 @@ struct Setting<Root>: Sendable {
         case .bytes(let field): TOMLText.quoted(Quantity.text(bytes: root[keyPath: field]))
         case .count(let field): String(root[keyPath: field])
         case .boolean(let field): String(root[keyPath: field])
+        case .stopAction(let field): TOMLText.quoted(root[keyPath: field].rawValue)
+        case .choice(let field, _): TOMLText.quoted(root[keyPath: field])
+        case .levels(let field):
+            "["
+                + root[keyPath: field].sorted { $0.key < $1.key }
+                .map { TOMLText.quoted("\($0.key)=\($0.value.rawValue)") }.joined(separator: ", ") + "]"
         }
     }
 
@@ -80,6 +132,24 @@ struct Setting<Root>: Sendable {
         default:
             throw ValueError("takes an array of strings, not \(value.kind)")
         }
+    }
+
+    /// The parts of the supervisor that write a log.
+    private static var logParts: [String] { ["supervisor", "api", "audit"] }
+
+    private func levels(_ value: ConfigurationValue) throws(ValueError) -> [String: LogLevel] {
+        var result: [String: LogLevel] = [:]
+        for text in try strings(value) {
+            let words = text.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
+            guard words.count == 2, Self.logParts.contains(words[0]), let level = LogLevel(rawValue: words[1]) else {
+                let levels = LogLevel.allCases.map(\.rawValue).joined(separator: ", ")
+                throw ValueError(
+                    "`\(text)` is not PART=LEVEL; parts are \(Self.logParts.joined(separator: ", ")), levels are \(levels)"
+                )
+            }
+            result[words[0]] = level
+        }
+        return result
     }
 
     private func duration(_ value: ConfigurationValue) throws(ValueError) -> Duration {

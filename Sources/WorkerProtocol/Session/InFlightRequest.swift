@@ -1,4 +1,4 @@
-/// A kernel request that a reader thread was working on.
+/// A kernel request that a thread of a worker was working on.
 public struct InFlightRequest: Hashable, Sendable {
     public var unique: UInt64
     public var opcode: UInt32
@@ -8,6 +8,11 @@ public struct InFlightRequest: Hashable, Sendable {
         self.unique = unique
         self.opcode = opcode
         self.node = node
+    }
+
+    /// The same under the number that it had before the kernel sent it again.
+    public var original: InFlightRequest {
+        InFlightRequest(unique: unique & ~FuseMessage.resentBit, opcode: opcode, node: node)
     }
 
     /// Nothing in flight.

@@ -2,14 +2,36 @@ import Glibc
 import Logging
 import Supervision
 
-/// Sends swift-log's events to a `LogWriter`.
+/// Sends swift-log's events to a `LogWriter`, and keeps the last ones.
 struct StderrLogHandler: LogHandler {
+    /// The part of the supervisor that writes.
     let label: String
     let writer: LogWriter
     let format: LogFormat
-    var logLevel: Logger.Level
+    let levels: LogLevels
+    let ring: LogRing
     var metadata: Logger.Metadata = [:]
     var metadataProvider: Logger.MetadataProvider?
+    /// Of a copy that is to say less.
+    private var own: Logger.Level?
+
+    init(label: String, writer: LogWriter, format: LogFormat, levels: LogLevels, ring: LogRing) {
+        self.label = label
+        self.writer = writer
+        self.format = format
+        self.levels = levels
+        self.ring = ring
+    }
+
+    /// The same for another part.
+    func labelled(_ label: String) -> StderrLogHandler {
+        StderrLogHandler(label: label, writer: writer, format: format, levels: levels, ring: ring)
+    }
+
+    var logLevel: Logger.Level {
+        get { max(own ?? .trace, Logger.Level(levels.level(of: label))) }
+        set { own = newValue }
+    }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
@@ -25,6 +47,9 @@ struct StderrLogHandler: LogHandler {
     func write(_ level: Logger.Level, _ message: String, _ fields: [(String, String)]) {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
+        ring.add(
+            time: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000,
+            LogLevel(rawValue: level.rawValue) ?? .info, part: label, message, fields)
         writer.write(format.line(time: time, level: level, label: label, message: message, fields: fields))
     }
 }
@@ -36,6 +61,13 @@ struct ServiceLog: SupervisorLog {
     func log(_ level: LogLevel, _ message: String, _ fields: [(String, String)]) {
         let level = Logger.Level(level)
         if level >= handler.logLevel { handler.write(level, message, fields) }
+    }
+
+    func keep(_ level: LogLevel, part: String, _ message: String, _ fields: [(String, String)]) {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        let milliseconds = Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+        handler.ring.add(time: milliseconds, level, part: part, message, fields)
     }
 }
 

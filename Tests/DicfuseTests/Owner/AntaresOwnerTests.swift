@@ -151,7 +151,7 @@ struct AntaresOwnerTests {
         let id = try world.repository.id("HEAD:big")
         let bytes = try owner.worker().contents(id, size: 300_000)
         owner.stop()
-        let path = "\(world.cache)/main/objects/\(id.hex.prefix(2))/\(id.hex.dropFirst(2))"
+        let path = "\(world.cache)/main/layer/.GIT/\(id.hex.prefix(2))/\(id.hex.dropFirst(2))"
         try #require(chmod(path, 0o644) == 0 && truncate(path, 1000) == 0)
         let second = try world.owner()
         #expect(try second.worker().contents(id, size: 300_000) == bytes)
@@ -223,10 +223,12 @@ final class World {
         try? FileManager.default.removeItem(atPath: cache)
     }
 
-    func owner(_ change: (inout CacheConfiguration) -> Void = { _ in }) throws -> OwnerHarness {
+    func owner(
+        endedCleanly: Bool = true, _ change: (inout CacheConfiguration) -> Void = { _ in }
+    ) throws -> OwnerHarness {
         var configuration = CacheConfiguration.test(cache, origin.url)
         change(&configuration)
-        let owner = try OwnerHarness(configuration)
+        let owner = try OwnerHarness(configuration, endedCleanly: endedCleanly)
         owners.append(owner)
         return owner
     }

@@ -35,8 +35,9 @@ struct FaultTests {
     @Test(
         "A fault that passes costs a retry, never an error or wrong bytes",
         arguments: [
-            StubOrigin.Fault.status(500), .status(503, retryAfter: 0), .status(429), .otherBytes, .truncated, .endless,
-            .unannounced, .reset,
+            StubOrigin.Fault.status(500), .status(502), .status(503, retryAfter: 0), .status(429), .status(408),
+            .otherBytes, .truncated, .endless, .unannounced, .reset, .overstated, .otherObject, .gzipBomb, .redirect,
+            .cut(after: 3),
         ])
     func passing(_ fault: StubOrigin.Fault) throws {
         let owner = try world.owner()
@@ -65,7 +66,9 @@ struct FaultTests {
         #expect(owner.counter(.verifyFailures) == 8)
         owner.stop()
         let store = "\(world.cache)/main"
-        let objects = FileManager.default.enumerator(atPath: "\(store)/objects")?.compactMap { $0 as? String } ?? []
+        let objects =
+            FileManager.default.enumerator(atPath: "\(store)/layer/.GIT")?.compactMap { $0 as? String }
+            ?? []
         #expect(objects.count == 256)
         #expect(try FileManager.default.contentsOfDirectory(atPath: "\(store)/incoming").isEmpty)
     }

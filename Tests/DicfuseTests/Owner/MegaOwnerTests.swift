@@ -147,4 +147,53 @@ struct MegaOwnerTests {
         #expect(try second.control.pin(world.commit.hex, path: "/bin") == snapshot)
         #expect(try second.worker().directory(snapshot.root).items == listing.items)
     }
+
+    // MARK: Imported repositories
+
+    @Test("A repository that is served at its head only is found, marked and kept as it was first seen")
+    func imports() throws {
+        let commit = try world.repository.commit(["imp/.gitkeep": .file("placeholder"), "imp/x/.gitkeep": .file("")])
+        let head = try world.repository.id("HEAD")
+        let blob = try world.repository.id("HEAD:imp/.gitkeep")
+        _ = try world.repository.commit(["a": .file("one"), "sub/b": .script("#!/bin/sh\n"), "late/c": .file("c")])
+        let first = try world.repository.id("HEAD^{tree}")
+        _ = try world.repository.commit(["a": .file("two"), "sub/b": .file("other"), "late/c": .file("changed")])
+        let second = try world.repository.id("HEAD^{tree}")
+        _ = try world.repository.git(["update-ref", "HEAD", head.hex])
+        try world.origin.refresh()
+        world.origin.serveImport(first, at: "/imp")
+
+        let owner = try world.owner()
+        let whole = try owner.control.pin()
+        #expect(whole.commit == commit)
+        #expect(whole.assurance == [])
+        let snapshot = try owner.control.pin(path: "/imp")
+        #expect(snapshot.assurance == .unpinnable)
+        let worker = try owner.worker()
+        let listing = try worker.directory(snapshot.root)
+        let one = listing[try index("a", in: listing)]
+        #expect(listing.index(of: Array(".gitkeep".utf8)) == nil)
+        let sub = listing[try index("sub", in: listing)].id
+        #expect(try worker.directory(sub)[0].mode == .executable)
+        #expect(try owner.control.pin(path: "/imp/sub").assurance == .unpinnable)
+        #expect(try owner.control.pin(path: "/bin").assurance == [])
+        // Now it is known that there is one below the root.
+        #expect(try owner.control.pin().assurance == .unpinnable)
+        #expect(owner.counter(.unpinnableImports) == 1)
+
+        // It moves on: what was seen stays; what was not seen is an error, never a mixture.
+        world.origin.serveImport(second, at: "/imp")
+        #expect(try worker.directory(snapshot.root).items == listing.items)
+        #expect(try worker.contents(one.id, size: 3) == Array("one".utf8))
+        let late = listing[try index("late", in: listing)].id
+        let error = #expect(throws: CacheError.self) { try worker.directory(late) }
+        #expect(error?.code == .corrupt)
+        #expect(error?.message.contains("moved on") == true)
+        #expect(owner.counter(.movedImports) == 1)
+        owner.stop()
+        let again = try world.owner()
+        #expect(try again.control.pin(commit.hex, path: "/imp").assurance == .unpinnable)
+        #expect(try again.worker().directory(snapshot.root).items == listing.items)
+        #expect(blob != one.id)
+    }
 }

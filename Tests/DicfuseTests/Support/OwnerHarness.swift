@@ -13,9 +13,9 @@ final class OwnerHarness {
     private let thread: SystemThread
     private var stopped = false
 
-    init(_ configuration: CacheConfiguration) throws {
+    init(_ configuration: CacheConfiguration, endedCleanly: Bool = true) throws {
         let server = try CacheServer(
-            configuration, endedCleanly: true, listener: nil, signals: nil, log: Log(descriptor: Self.devNull))
+            configuration, endedCleanly: endedCleanly, listener: nil, signals: nil, log: Log(descriptor: Self.devNull))
         self.server = server
         let ready = DispatchSemaphore(value: 0)
         thread = try SystemThread.start(name: "owner") {
@@ -153,6 +153,23 @@ final class Client {
         let reply = try ask(.pin(origin: origin, revision: revision, path: Array(path.utf8)), deadline: deadline)
         guard case .pinned(let snapshot) = reply else { throw Closed() }
         return snapshot
+    }
+
+    func pin(
+        changelist: String, revision: String = "", path: String = "/", root: String? = nil,
+        base: ChangelistBase = .revision
+    ) throws -> PinnedSnapshot {
+        let reply = try ask(
+            .pinChangelist(
+                origin: "", revision: revision, path: Array(path.utf8), changelist: changelist,
+                root: root.map { Array($0.utf8) }, base: base))
+        guard case .pinnedChangelist(let snapshot) = reply else { throw Closed() }
+        return snapshot
+    }
+
+    func report() throws -> StatusReport {
+        guard case .status(let json) = try ask(.status) else { throw Closed() }
+        return try JSONDecoder().decode(StatusReport.self, from: Data(json.utf8))
     }
 
     func attach(_ origin: String) throws -> Client {

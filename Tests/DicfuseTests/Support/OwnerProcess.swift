@@ -23,7 +23,10 @@ final class OwnerProcess {
         throw TestRepository.Failure("the test bundle is not among the mapped files")
     }
 
-    init(json: String, arguments: [String] = []) throws {
+    init(
+        json: String, arguments: [String] = [], openFileLimit: UInt64? = nil, under wrapper: [String] = [],
+        user: UInt32? = nil
+    ) throws {
         socketPath = try TemporaryDirectory.make("run") + "/control"
         let listener = try MessageSocket.listen(socketPath)
         let configuration = try json.utf8.withContiguousStorageIfAvailable { bytes in
@@ -35,14 +38,22 @@ final class OwnerProcess {
         guard pipe(&pipes) == 0 else { throw SystemError(Errno.current, "pipe") }
         errors = OwnedFileBox(OwnedFD(taking: pipes[0]))
         let writing = OwnedFD(taking: pipes[1])
-        process = try ChildProcess.spawn(
-            ProcessSpec(
-                path: try Self.program(), arguments: arguments,
-                fds: [nil, nil, writing.raw, listener.raw, owned.raw]))
+        let command = wrapper + [try Self.program()] + arguments
+        var spec = ProcessSpec(
+            path: command[0], arguments: Array(command.dropFirst()),
+            fds: [nil, nil, writing.raw, listener.raw, owned.raw])
+        if let openFileLimit { spec.openFileLimit = openFileLimit }
+        (spec.uid, spec.gid) = (user, user)
+        process = try ChildProcess.spawn(spec)
     }
 
-    convenience init(_ configuration: CacheConfiguration) throws {
-        try self.init(json: String(decoding: try JSONEncoder().encode(configuration), as: UTF8.self))
+    convenience init(
+        _ configuration: CacheConfiguration, openFileLimit: UInt64? = nil, under wrapper: [String] = [],
+        user: UInt32? = nil
+    ) throws {
+        try self.init(
+            json: String(decoding: try JSONEncoder().encode(configuration), as: UTF8.self),
+            openFileLimit: openFileLimit, under: wrapper, user: user)
     }
 
     deinit {

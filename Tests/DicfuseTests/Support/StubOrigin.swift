@@ -24,6 +24,18 @@ final class StubOrigin: Sendable {
         case reset
         /// Bytes without an end; `flooded` says how many were taken.
         case flood
+        /// The header, and then one byte a moment for ever, without a length if `announced` is false.
+        case drip(announced: Bool = true)
+        /// To itself, for ever.
+        case redirect
+        /// Gigabytes of zeros in a few kilobytes, said to be compressed.
+        case gzipBomb
+        /// The right answer, announced as longer than it is.
+        case overstated
+        /// Another object, which is right in itself.
+        case otherObject
+        /// The right answer with so many bytes of its body and then the end of the connection.
+        case cut(after: Int)
     }
 
     static let floodLimit = 512 << 20
@@ -36,7 +48,11 @@ final class StubOrigin: Sendable {
         var sockets: Set<Int32> = []
         var threads: [SystemThread] = []
         var released = false
+        var extensions: [String] = []
+        var lastHead = ""
+        var offeredImports: [String: Import] = [:]
         var stopped = false
+        var fixed: [String: String] = [:]
     }
 
     let dialect: Dialect
@@ -83,7 +99,30 @@ final class StubOrigin: Sendable {
         state.with { $0.objects[id] = nil }
     }
 
-    /// Queues faults for requests whose target contains `part`.
+    /// Says that it has these extensions: `blobs`, `trees`.
+    func offer(_ extensions: String...) {
+        state.with { $0.extensions = extensions }
+    }
+
+    /// The header of the request that came last.
+    var lastHead: String { state.with { $0.lastHead } }
+
+    /// What is at a path of a Mega server whatever commit is asked for.
+    struct Import: Sendable {
+        let root: ObjectID
+    }
+
+    /// Serves the tree `root` at `path`, where the repository's own commits have another one.
+    func serveImport(_ root: ObjectID, at path: String) {
+        state.with { $0.offeredImports[path] = Import(root: root) }
+    }
+
+    /// Answers this to requests for `path`.
+    func serve(_ path: String, _ body: String) {
+        state.with { $0.fixed[path] = body }
+    }
+
+    /// Queues faults for requests whose method and target contain `part`.
     func fail(_ part: String, _ faults: Fault...) {
         state.with { $0.faults[part, default: []] += faults }
     }
@@ -153,8 +192,11 @@ final class StubOrigin: Sendable {
         while true {
             while let found = pending.firstRange(of: end) {
                 let head = String(decoding: pending[..<found.lowerBound], as: UTF8.self)
-                pending.removeSubrange(..<found.upperBound)
-                guard answer(head, socket) else { return }
+                let length = Self.contentLength(head)
+                guard pending.count >= found.upperBound + length else { break }
+                let body = Array(pending[found.upperBound..<(found.upperBound + length)])
+                pending.removeSubrange(..<(found.upperBound + length))
+                guard answer(head, body, socket) else { return }
             }
             let n = recv(socket, &chunk, chunk.count, 0)
             guard n > 0 else { return }
@@ -162,19 +204,31 @@ final class StubOrigin: Sendable {
         }
     }
 
-    private func answer(_ head: String, _ socket: Int32) -> Bool {
+    private static func contentLength(_ head: String) -> Int {
+        let line = head.split(separator: "\r\n").first { $0.lowercased().hasPrefix("content-length:") }
+        return line.flatMap { Int($0.split(separator: ":")[1].trimmingCharacters(in: .whitespaces)) } ?? 0
+    }
+
+    private func answer(_ head: String, _ sent: [UInt8], _ socket: Int32) -> Bool {
         let words = (head.split(separator: "\r\n").first ?? "").split(separator: " ")
         guard words.count == 3 else { return false }
         let isHead = words[0] == "HEAD"
-        let target = String(words[1])
+        // A proxy is asked for whole addresses.
+        var target = String(words[1])
+        if target.hasPrefix("http://") {
+            target = "/" + target.split(separator: "/").dropFirst(2).joined(separator: "/")
+        }
         let fault: Fault? = state.with { state in
+            state.lastHead = head
             state.requests["\(words[0]) \(target)", default: 0] += 1
             guard
-                let key = state.faults.keys.first(where: { target.contains($0) && state.faults[$0]?.isEmpty == false })
+                let key = state.faults.keys.first(where: {
+                    "\(words[0]) \(target)".contains($0) && state.faults[$0]?.isEmpty == false
+                })
             else { return nil }
             return state.faults[key]?.removeFirst()
         }
-        var (status, body) = respond(target)
+        var (status, body) = words[0] == "POST" ? batch(target, sent) : respond(target)
         var length: Int? = body.count
         var extra = ""
         var goesOn = true
@@ -205,6 +259,25 @@ final class StubOrigin: Sendable {
         case .flood:
             flood(socket)
             return false
+        case .drip(let announced):
+            drip(socket, length: announced ? body.count : nil)
+            return false
+        case .redirect:
+            (status, body, length) = (302, [], 0)
+            extra = "Location: \(target)\r\n"
+        case .gzipBomb:
+            body = Self.bomb
+            length = body.count
+            extra = "Content-Encoding: gzip\r\n"
+        case .overstated:
+            length = body.count + 10
+            goesOn = false
+        case .otherObject:
+            body = Array("another object".utf8)
+            length = body.count
+        case .cut(let count):
+            body = Array(body.prefix(count))
+            goesOn = false
         case nil:
             break
         }
@@ -225,6 +298,29 @@ final class StubOrigin: Sendable {
         return goesOn
     }
 
+    /// What gzip(1) makes of many zeros.
+    private static let bomb: [UInt8] = {
+        let text = "head -c 64M /dev/zero | gzip -9"
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        process.arguments = ["-c", text]
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        try? process.run()
+        return Array(pipe.fileHandleForReading.readDataToEndOfFile())
+    }()
+
+    private func drip(_ socket: Int32, length: Int?) {
+        let header = "HTTP/1.1 200 X\r\n\(length.map { "Content-Length: \($0)\r\n" } ?? "")\r\n"
+        var bytes = Array(header.utf8)
+        while !state.with({ $0.stopped }) {
+            let n = bytes.withUnsafeBytes { send(socket, $0.baseAddress!, $0.count, Int32(MSG_NOSIGNAL)) }
+            guard n > 0 else { return }
+            bytes = [0x78]
+            _ = gate.wait(timeout: .now() + .milliseconds(20))
+        }
+    }
+
     private func flood(_ socket: Int32) {
         var bytes = Array("HTTP/1.1 200 X\r\nConnection: close\r\n\r\n".utf8)
         while state.with({ $0.flooded }) < Self.floodLimit {
@@ -242,6 +338,25 @@ final class StubOrigin: Sendable {
 
     // MARK: The right answers
 
+    private func batch(_ target: String, _ body: [UInt8]) -> (Int, [UInt8]) {
+        let (objects, extensions) = state.with { ($0.objects, $0.extensions) }
+        let name = target.suffix(after: "/antares/v1/") ?? ""
+        guard extensions.contains(name) else { return (404, []) }
+        let trees = StubTrees(objects: objects)
+        var answer: [UInt8] = []
+        for start in stride(from: 0, to: body.count, by: 20) {
+            guard let id = ObjectID(kind: .sha1, bytes: body[start..<(start + 20)]) else { return (400, []) }
+            if name == "trees", let frame = trees.frame(id) {
+                answer += frame.dropLast(ObjectFrame.end.count)
+            } else if name == "blobs", let object = objects[id], object.type == "blob" {
+                answer += ObjectFrame.header(.blob, id, length: UInt64(object.bytes.count)) + object.bytes
+            } else {
+                ObjectFrame.appendMissing(to: &answer, id)
+            }
+        }
+        return (200, answer + ObjectFrame.end)
+    }
+
     private func respond(_ target: String) -> (Int, [UInt8]) {
         let parts = target.split(separator: "?", maxSplits: 1)
         let path = String(parts[0])
@@ -250,7 +365,8 @@ final class StubOrigin: Sendable {
             let sides = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             query[String(sides[0])] = String(sides.count > 1 ? sides[1] : "").removingPercentEncoding
         }
-        let objects = state.with { $0.objects }
+        let (objects, extensions, imports) = state.with { ($0.objects, $0.extensions, $0.offeredImports) }
+        if let body = state.with({ $0.fixed[path] }) { return (200, Array(body.utf8)) }
         if let oid = path.suffix(after: "/api/v1/file/blob/") {
             guard let id = ObjectID(hex: oid), let object = objects[id], object.type == "blob" else { return (404, []) }
             return (200, object.bytes)
@@ -258,7 +374,8 @@ final class StubOrigin: Sendable {
         let tree = StubTrees(objects: objects)
         switch (dialect, path) {
         case (.antares, "/antares/v1/capabilities"):
-            return (200, Array("{\"version\":1}".utf8))
+            let list = extensions.map { "\"\($0)\"" }.joined(separator: ",")
+            return (200, Array("{\"version\":1,\"extensions\":[\(list)]}".utf8))
         case (.antares, _) where path.hasPrefix("/antares/v1/commits/"):
             let name = path.suffix(after: "/antares/v1/commits/")?.removingPercentEncoding ?? ""
             guard let commit = repository.resolve(name), let (root, time) = tree.commit(commit) else {
@@ -274,6 +391,14 @@ final class StubOrigin: Sendable {
             guard let commit = repository.resolve(refs.isEmpty ? "HEAD" : refs), let (_, time) = tree.commit(commit)
             else { return (500, Array("{\"req_result\":false,\"data\":null,\"err_message\":\"x\"}".utf8)) }
             return (200, Array("{\"oid\":\"\(commit)\",\"date\":\"\(time)\",\"status\":\"success\"}".utf8))
+        case (.mega, "/api/v1/tree/content-hash") where Self.imported(imports, query["path"]) != nil:
+            guard let (root, below) = Self.imported(imports, query["path"]) else { return (500, []) }
+            return (200, tree.listing(root, below))
+        case (.mega, "/api/v1/file/tree") where Self.imported(imports, query["path"]) != nil:
+            guard let (root, below) = Self.imported(imports, query["path"]), let id = tree.walk(root, below),
+                query["oid"].map({ $0 == id.hex }) ?? true
+            else { return (200, []) }
+            return (200, objects[id]?.bytes ?? [])
         case (.mega, "/api/v1/tree/content-hash"):
             guard let commit = ObjectID(hex: query["refs"] ?? ""), let (root, _) = tree.commit(commit) else {
                 return (500, [])
@@ -287,6 +412,16 @@ final class StubOrigin: Sendable {
         default:
             return (404, Array("Operation not supported".utf8))
         }
+    }
+}
+
+extension StubOrigin {
+    /// The import that a path leads into, and what is left of the path.
+    private static func imported(_ imports: [String: Import], _ path: String?) -> (ObjectID, String)? {
+        guard let path, let found = imports.first(where: { path == $0.key || path.hasPrefix($0.key + "/") }) else {
+            return nil
+        }
+        return (found.value.root, String(path.dropFirst(found.key.count)))
     }
 }
 
@@ -310,8 +445,9 @@ struct StubTrees {
 
     func frame(_ id: ObjectID) -> [UInt8]? {
         guard let object = objects[id], object.type == "tree" else { return nil }
-        let sizes = (entries(id) ?? []).map { entry in
-            entry.mode.hasBlob ? UInt64(objects[entry.id]?.bytes.count ?? -1) : ObjectFrame.noSize
+        let sizes = (entries(id) ?? []).map { entry -> UInt64 in
+            guard entry.mode.hasBlob, let object = objects[entry.id] else { return ObjectFrame.noSize }
+            return UInt64(object.bytes.count)
         }
         var bytes: [UInt8] = []
         ObjectFrame.appendTree(to: &bytes, id, payload: object.bytes, sizes: sizes)

@@ -45,43 +45,6 @@ struct DialectTests {
         #expect(error { try MegaReplies.latestCommit(Array(#"{"oid":"\#(hex)","date":"soon"}"#.utf8)) } == .corrupt)
     }
 
-    @Test("A tree frame must be the tree asked for, whole and alone")
-    func frames() throws {
-        let payload = TreeWriter.payload(of: [
-            TreeEntry(mode: .regular, id: .emptyBlobSHA1, name: [0x61]),
-            TreeEntry(mode: .directory, id: .emptyTreeSHA1, name: [0x62]),
-        ])
-        let id = ObjectID.hash(tree: payload)
-        var frame: [UInt8] = []
-        ObjectFrame.appendTree(to: &frame, id, payload: payload, sizes: [0, ObjectFrame.noSize])
-        let whole = frame + ObjectFrame.end
-        let items = try AntaresReplies.tree(whole, id: id) { _ in nil }
-        #expect(items.map(\.entry.mode) == [.regular, .directory])
-        #expect(items.map(\.entry.isComplete) == [true, true])
-        #expect(error { try AntaresReplies.tree(frame, id: id) { _ in nil } } == .corrupt)
-        #expect(error { try AntaresReplies.tree(whole, id: .emptyTreeSHA1) { _ in nil } } == .corrupt)
-        #expect(error { try AntaresReplies.tree(frame + whole, id: id) { _ in nil } } == .corrupt)
-        var other: [UInt8] = []
-        ObjectFrame.appendTree(to: &other, id, payload: payload + payload, sizes: [0, 0, 0, 0])
-        #expect(error { try AntaresReplies.tree(other + ObjectFrame.end, id: id) { _ in nil } } == .corrupt)
-        var missing: [UInt8] = []
-        ObjectFrame.appendMissing(to: &missing, id)
-        #expect(error { try AntaresReplies.tree(missing + ObjectFrame.end, id: id) { _ in nil } } == .corrupt)
-    }
-
-    @Test("A size the origin does not have is taken from the index, or left open")
-    func unknownSizes() throws {
-        let payload = TreeWriter.payload(of: [TreeEntry(mode: .regular, id: .emptyBlobSHA1, name: [0x61])])
-        let id = ObjectID.hash(tree: payload)
-        var frame: [UInt8] = []
-        ObjectFrame.appendTree(to: &frame, id, payload: payload, sizes: [ObjectFrame.noSize])
-        frame += ObjectFrame.end
-        #expect(try AntaresReplies.tree(frame, id: id) { _ in nil }[0].entry.flags == .sizeUnknown)
-        let known = try AntaresReplies.tree(frame, id: id) { _ in 77 }[0].entry
-        #expect(known.size == 77)
-        #expect(known.isComplete)
-    }
-
     @Test("A path key depends on commit and path, and on nothing in between")
     func pathKeys() {
         let commit = ObjectID.emptyTreeSHA1

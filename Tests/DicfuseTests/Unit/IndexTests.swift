@@ -20,11 +20,15 @@ final class IndexTests {
         try? FileManager.default.removeItem(atPath: directory)
     }
 
+    private func slot(_ environment: IndexEnvironment) -> IndexSlot {
+        IndexSlot(path: directory, readers: 2, environment: environment)
+    }
+
     @Test("What was written is read back, by an old reader and after a reopening")
     func roundTrip() throws {
         do {
             let index = try IndexEnvironment(directory, readers: 2)
-            let reader = try IndexReader(index)
+            let reader = try IndexReader(slot(index))
             #expect(try reader.packedDirectory(id) == nil)
             let path = PathRecord(commit: id, path: Array("/a".utf8), listed: .emptyBlobSHA1)
             try index.write { (index) throws(IndexError) in
@@ -36,7 +40,7 @@ final class IndexTests {
             #expect(try reader.path(id) == path)
         }
         let again = try IndexEnvironment(directory, readers: 2)
-        let reader = try IndexReader(again)
+        let reader = try IndexReader(slot(again))
         #expect(try reader.snapshot(id) == SnapshotRecord(root: id, time: -5))
         try again.write { (index) throws(IndexError) in try index.delete(.trees, IndexKey(id)) }
         #expect(try reader.packedDirectory(id) == nil)
@@ -56,14 +60,14 @@ final class IndexTests {
         #expect(truncate(directory + "/data.mdb", 20000) == 0)
         #expect(throws: IndexError.self) {
             let index = try IndexEnvironment(directory, readers: 2)
-            _ = try IndexReader(index).packedDirectory(id)
+            _ = try IndexReader(slot(index)).packedDirectory(id)
         }
     }
 
     @Test("An error in a transaction leaves nothing of it")
     func aborted() throws {
         let index = try IndexEnvironment(directory, readers: 2)
-        let reader = try IndexReader(index)
+        let reader = try IndexReader(slot(index))
         #expect(throws: IndexError.self) {
             try index.write { (index) throws(IndexError) in
                 try index.put(.trees, IndexKey(id), [1])
@@ -75,16 +79,18 @@ final class IndexTests {
 
     @Test("A value with a wrong checksum is as good as absent")
     func damagedValue() throws {
-        var stored = Checksum.seal(Array("some value of a few words".utf8))
+        var stored = Checksum.seal(Array("some value of a few words".utf8), seed: 5)
         #expect(
-            stored.withUnsafeBytes { Checksum.open($0).map { Array($0) } } == Array("some value of a few words".utf8))
+            stored.withUnsafeBytes { Checksum.open($0, seed: 5).map { Array($0) } }
+                == Array("some value of a few words".utf8))
+        #expect(stored.withUnsafeBytes { Checksum.open($0, seed: 6) == nil })
         for position in stored.indices {
             stored[position] ^= 0x10
-            #expect(stored.withUnsafeBytes { Checksum.open($0) == nil })
+            #expect(stored.withUnsafeBytes { Checksum.open($0, seed: 5) == nil })
             stored[position] ^= 0x10
         }
         stored.removeLast()
-        #expect(stored.withUnsafeBytes { Checksum.open($0) == nil })
+        #expect(stored.withUnsafeBytes { Checksum.open($0, seed: 5) == nil })
     }
 
     @Test("A verified size outlives what an origin says, and a guessed mode outlives the contents")

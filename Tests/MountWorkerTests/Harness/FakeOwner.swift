@@ -22,6 +22,7 @@ final class FakeOwner: Sendable {
         var cancelled: [UInt64] = []
         var greetings = 0
         var sockets: [MessageSocket] = []
+        var provider: @Sendable (ObjectID) -> WorkerReply? = { _ in .provided }
     }
 
     private let state: Guarded<State>
@@ -65,6 +66,11 @@ final class FakeOwner: Sendable {
             return held
         }
         for entry in held { answer(entry) }
+    }
+
+    /// What is done and answered when an object is to be provided; nil is "not found".
+    func onProvide(_ provider: @escaping @Sendable (ObjectID) -> WorkerReply?) {
+        state.with { $0.provider = provider }
     }
 
     func fail(_ id: ObjectID, _ code: CacheError.Code?) {
@@ -144,9 +150,16 @@ final class FakeOwner: Sendable {
             case nil:
                 refuse(entry, .notFound)
             }
+        case .provide(let id):
+            provide(id, entry)
         case .cancel:
             break
         }
+    }
+
+    private func provide(_ id: ObjectID, _ entry: Held) {
+        guard let reply = state.with({ $0.provider })(id) else { return refuse(entry, .notFound) }
+        send(entry, reply)
     }
 
     private func send(_ entry: Held, _ reply: WorkerReply, _ fd: Int32? = nil) {
@@ -164,7 +177,7 @@ final class FakeOwner: Sendable {
 
     static func subject(_ request: WorkerRequest) -> ObjectID? {
         switch request {
-        case .directory(let id), .open(let id, _): id
+        case .directory(let id), .open(let id, _), .provide(let id): id
         case .stat(let directory, _): directory
         case .hello, .cancel: nil
         }

@@ -22,7 +22,8 @@ final class TestMount: Sendable {
     private let workers = Guarded<[TestWorker]>([])
 
     init(
-        _ tree: FakeTree, timeout: Duration = .seconds(30), blocks: Int = 4096, uid: UInt32 = 1234, gid: UInt32 = 4321
+        _ tree: FakeTree, timeout: Duration = .seconds(30), blocks: Int = 4096, uid: UInt32 = 1234, gid: UInt32 = 4321,
+        form: SessionParameters.Form = .lazy
     ) throws {
         try FuseConnection.ensureControlFilesystem()
         owner = try FakeOwner(tree)
@@ -52,7 +53,8 @@ final class TestMount: Sendable {
             parameters: SessionParameters(
                 root: tree.root, time: 1_700_000_000, uid: uid, gid: gid, probeName: ".probe-4711",
                 requestTimeout: UInt64(timeout.components.seconds) * 1_000_000_000
-                    + UInt64(timeout.components.attoseconds / 1_000_000_000), minimumRate: 1 << 20),
+                    + UInt64(timeout.components.attoseconds / 1_000_000_000), minimumRate: 1 << 20,
+                form: form),
             blockCapacity: blocks)
         let watchdog = try EventCounter()
         self.watchdog = watchdog
@@ -72,8 +74,8 @@ final class TestMount: Sendable {
 
     /// Starts a worker and has it take over.
     @discardableResult
-    func startWorker() throws -> TestWorker {
-        let worker = try TestWorker()
+    func startWorker(faults: String? = nil) throws -> TestWorker {
+        let worker = try TestWorker(faults: faults)
         try assume(worker)
         return worker
     }
@@ -81,7 +83,7 @@ final class TestMount: Sendable {
     func assume(_ worker: TestWorker) throws {
         workers.with { $0.append(worker) }
         try handOver { fds in
-            let reply = try worker.call(.assume(version: WorkerProtocolVersion.current, mount: "test"), fds: fds)
+            let reply = try worker.call(.assume(version: WorkerProtocolVersion.newest, mount: "test"), fds: fds)
             guard reply == .serving else { throw SystemError(.protocolError, "assume") }
         }
     }

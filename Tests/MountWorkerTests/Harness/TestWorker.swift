@@ -14,10 +14,11 @@ final class TestWorker: Sendable {
     private let connection: Guarded<MessageSocket>
 
     /// With `uid`, from a copy of the program that this user can reach.
-    init(uid: UInt32? = nil) throws {
+    init(uid: UInt32? = nil, faults: String? = nil) throws {
         path = "/tmp/antares-worker-test-\(getpid())-\(Deadline.now.nanoseconds)"
         let listener = try MessageSocket.listen(path)
         var spec = ProcessSpec(path: TestMount.programs + "/antares-worker", fds: [nil, nil, 2, listener.raw])
+        if let faults { spec.arguments = ["--test-faults", faults] }
         if let uid {
             let copy = path + ".program"
             try File.replace(copy, with: try File.contents(spec.path, limit: 1 << 30), mode: 0o755)

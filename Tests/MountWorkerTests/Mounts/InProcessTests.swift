@@ -98,7 +98,7 @@ private final class ThreadWorker: Sendable {
 
     func assume(_ mount: TestMount) throws {
         try mount.handOver { fds in
-            try call(.assume(version: WorkerProtocolVersion.current, mount: "thread"), fds)
+            try call(.assume(version: WorkerProtocolVersion.newest, mount: "thread"), fds)
         }
     }
 

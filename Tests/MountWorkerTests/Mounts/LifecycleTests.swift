@@ -91,7 +91,7 @@ extension MountTests {
             let memory = try SharedMemory(name: "other", size: 8192)
             let refusal = #expect(throws: TestWorker.Refused.self) {
                 try worker.call(
-                    .assume(version: WorkerProtocolVersion.current, mount: "m"),
+                    .assume(version: WorkerProtocolVersion.newest, mount: "m"),
                     fds: [one.raw, memory.fd.raw, two.raw])
             }
             #expect(refusal?.message.contains("session memory") == true)
@@ -101,7 +101,7 @@ extension MountTests {
         @Test func refusesMissingDescriptors() throws {
             let worker = try TestWorker()
             #expect(throws: TestWorker.Refused.self) {
-                try worker.call(.assume(version: WorkerProtocolVersion.current, mount: "m"))
+                try worker.call(.assume(version: WorkerProtocolVersion.newest, mount: "m"))
             }
             #expect(worker.end() == .code(1))
         }

@@ -45,6 +45,7 @@ import WorkerProtocol
 
         func supply(_ dependency: Dependency) throws -> Supply {
             switch dependency {
+            case .object: return .provided
             case .directory(let id): return .directory(try PackedDirectory(tree.directories[id] ?? []))
             case .stat(let directory, let index):
                 let detail = try #require(tree.details[directory]?[UInt32(index)])
@@ -262,5 +263,47 @@ import WorkerProtocol
             }
         }
         #expect(fixture.asked.count > 21 + 20, "the cache is smaller than the tree")
+    }
+
+    @Test func whatAChangelistHasChangedIsMarked() throws {
+        let blob = ObjectID.emptyBlobSHA1
+        let root = try #require(ObjectID(kind: .changed, bytes: [UInt8](repeating: 1, count: 32)))
+        let listing = try PackedDirectory(
+            DirectoryPacker.pack([
+                DirectoryPacker.Item(name: [0x61], entry: PackedEntry(mode: .regular, id: blob, size: 0)),
+                DirectoryPacker.Item(
+                    name: [0x62], entry: PackedEntry(mode: .executable, flags: .changed, id: blob, size: 0)),
+                DirectoryPacker.Item(
+                    name: [0x63],
+                    entry: PackedEntry(
+                        mode: .regular, flags: [.changed, .sizeUnknown, .modeUnknown], id: blob, size: 0)),
+            ]))
+        let memory = try SessionMemory(
+            initRequest: [], initReply: [],
+            parameters: SessionParameters(
+                root: root, time: 1, uid: 0, gid: 0, probeName: ".probe", requestTimeout: 1, minimumRate: 1,
+                changeTime: 2),
+            blockCapacity: 4)
+        #expect(try memory.parameters().changeTime == 2)
+        var lower = Lower(try memory.parameters(), nodes: try NodeTable(memory))
+        func attributes(_ kind: Operation.Kind, _ node: UInt64) throws -> Attributes? {
+            for _ in 0..<8 {
+                switch lower.step(Operation(kind, node: node)) {
+                case .reply(.entry(let found)): return found
+                case .reply(.attributes(let found)): return found
+                case .reply: return nil
+                case .needs(.directory): #expect(lower.supply(.directory(root), .directory(listing)) == nil)
+                case .needs(let dependency):
+                    #expect(lower.supply(dependency, .stat(mode: FileMode.executable.rawValue, size: 5)) == nil)
+                }
+            }
+            return nil
+        }
+        #expect(try attributes(.attributes, 1)?.isChanged == true)
+        #expect(try attributes(.lookup(name: [0x61]), 1)?.isChanged == false)
+        let known = try #require(try attributes(.lookup(name: [0x62]), 1))
+        #expect(known.isChanged && known.mode == 0o100755)
+        let found = try #require(try attributes(.lookup(name: [0x63]), 1))
+        #expect(found.isChanged && found.mode == 0o100755 && found.size == 5)
     }
 }

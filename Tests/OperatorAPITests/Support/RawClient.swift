@@ -86,9 +86,12 @@ final class RawClient: Sendable {
         return Self.parse(text)
     }
 
-    func request(_ method: String, _ path: String, body: String? = nil) async throws -> Answer {
+    func request(
+        _ method: String, _ path: String, body: String? = nil, host: String = "localhost", headers: [String] = []
+    ) async throws -> Answer {
         let length = body.map { "content-length: \($0.utf8.count)\r\n" } ?? ""
-        try await send("\(method) \(path) HTTP/1.1\r\nhost: x\r\n\(length)\r\n\(body ?? "")")
+        let more = headers.map { $0 + "\r\n" }.joined()
+        try await send("\(method) \(path) HTTP/1.1\r\nhost: \(host)\r\n\(more)\(length)\r\n\(body ?? "")")
         return try await answer()
     }
 

@@ -15,13 +15,16 @@ struct RunningServer {
     /// Serves while `body` runs, then stops; the socket must be gone afterwards.
     static func with<Result: Sendable>(
         limits: ConnectionLimits = ConnectionLimits(), listen: String? = nil, group: String? = nil,
+        configure: @Sendable (inout SupervisorConfiguration) -> Void = { _ in },
         _ body: @Sendable (RunningServer) async throws -> Result
     ) async throws -> Result {
         var running = RunningServer(directory: try temporaryDirectory(), service: FakeService())
         var configuration = SupervisorConfiguration()
         configuration.socket = running.socket
         configuration.listen = listen
+        configuration.authentication = .none
         configuration.socketGroup = group
+        configure(&configuration)
         let server = OperatorAPIServer(
             configuration: configuration, service: running.service, logger: quietLogger, limits: limits)
         let (serving, announce) = AsyncStream<Void>.makeStream()

@@ -1,8 +1,9 @@
 import Glibc
 import LinuxSystem
 import Logging
-import OperatorAPI
 import Supervision
+
+@testable import OperatorAPI
 
 /// The real API on a real socket, over a service whose mounts are plain directories.
 final class FakeSupervisor: MountService {
@@ -11,10 +12,13 @@ final class FakeSupervisor: MountService {
         var removed: [MountID] = []
         var createFailure: SupervisorError?
         var removeFailure: SupervisorError?
+        var cache = FakeCache()
+        var changes: [UpperChange] = []
     }
 
     let directory: String
     private let state = Guarded(State())
+    let events = EventLog()
 
     var socket: String { directory + "/s.sock" }
     var removed: [MountID] { state.with { $0.removed } }
@@ -24,16 +28,25 @@ final class FakeSupervisor: MountService {
         self.directory = directory
     }
 
+    /// What serves, for its port and to make it read its files again.
+    private let running = Guarded<OperatorAPIServer?>(nil)
+    var server: OperatorAPIServer? { running.with { $0 } }
+
     /// Serves while `body` runs.
-    static func with<Result: Sendable>(_ body: @Sendable (FakeSupervisor) async throws -> Result) async throws -> Result
-    {
+    static func with<Result: Sendable>(
+        limits: ConnectionLimits = ConnectionLimits(),
+        configure: @Sendable (inout SupervisorConfiguration) -> Void = { _ in },
+        _ body: @Sendable (FakeSupervisor) async throws -> Result
+    ) async throws -> Result {
         let directory = try temporaryDirectory()
         defer { removeDirectory(directory) }
         let fake = FakeSupervisor(directory: directory)
         var configuration = SupervisorConfiguration()
         configuration.socket = fake.socket
+        configure(&configuration)
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let server = OperatorAPIServer(configuration: configuration, service: fake, logger: logger)
+        let server = OperatorAPIServer(configuration: configuration, service: fake, logger: logger, limits: limits)
+        fake.running.with { $0 = server }
         let (serving, announce) = AsyncStream<Void>.makeStream()
         let run = Task {
             defer { announce.finish() }
@@ -93,7 +106,9 @@ final class FakeSupervisor: MountService {
         return found
     }
 
-    func remove(_ id: MountID) async throws(SupervisorError) -> MountStatus {
+    func remove(
+        _ id: MountID, _ options: UnmountOptions, caller: Caller
+    ) async throws(SupervisorError) -> MountStatus {
         if let failure = state.with({ $0.removeFailure }) { throw failure }
         var found = try await mount(id)
         found.state = .unmounted
@@ -102,6 +117,51 @@ final class FakeSupervisor: MountService {
             $0.removed.append(id)
         }
         return found
+    }
+
+    /// What every job wrote.
+    func show(_ changes: [UpperChange]) {
+        state.with { $0.changes = changes }
+    }
+
+    func changes(_ id: MountID) async throws(SupervisorError) -> [UpperChange] {
+        _ = try await mount(id)
+        return state.with { $0.changes }
+    }
+
+    func reset(_ id: MountID) async throws(SupervisorError) -> MountStatus {
+        var found = try await mount(id)
+        found.worker?.lastRestartCause = "reset"
+        return found
+    }
+
+    func metrics() async -> String {
+        "# HELP antares_up Whether it is.\n# TYPE antares_up gauge\nantares_up 1\n"
+    }
+
+    func renew(_ id: MountID, timeToLive: Int?) async throws(SupervisorError) -> MountStatus { try await mount(id) }
+    func drain(_ on: Bool) async {}
+
+    func change(cache body: @Sendable (inout FakeCache) -> Void) {
+        state.with { body(&$0.cache) }
+    }
+
+    var cache: FakeCache { state.with { $0.cache } }
+
+    func cacheStatus() async throws(SupervisorError) -> String {
+        if let failure = cache.failure { throw failure }
+        return state.with { $0.cache.report() }
+    }
+
+    func collectCache(target: UInt64?) async throws(SupervisorError) {
+        state.with { $0.cache.collections.append(target) }
+    }
+
+    func verifyCache() async throws(SupervisorError) -> UInt64 {
+        state.with { state in
+            state.cache.sweep += 1
+            return state.cache.sweep
+        }
     }
 
     func health() async -> ServiceHealth {

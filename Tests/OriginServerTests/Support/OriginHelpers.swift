@@ -16,12 +16,15 @@ var shortLimits: OriginConfiguration.Limits {
 }
 
 func makeOrigin(
-    _ repository: TestRepository, strict: Bool = false, limits: OriginConfiguration.Limits = shortLimits
+    _ repository: TestRepository, strict: Bool = false, limits: OriginConfiguration.Limits = shortLimits,
+    changelists: [String] = []
 ) throws -> Origin {
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     return try Origin(
-        OriginConfiguration(repository: repository.path, strictMega: strict, limits: limits), logger: logger)
+        OriginConfiguration(
+            repository: repository.path, strictMega: strict, limits: limits,
+            changelists: try changelists.map { try #require(ChangelistRange(text: $0)) }), logger: logger)
 }
 
 typealias Client = any TestClientProtocol
@@ -110,7 +113,7 @@ enum Frame: Equatable {
                 case .blobBytes(let bytes): content += bytes
                 case .blobEnded: frames.append(.blob(try #require(current), content))
                 case .missing(let id): frames.append(.missing(id))
-                case .end: break
+                case .end, .treeBegan, .treeBytes, .treeSizes, .treeEnded: break
                 }
             }
         }

@@ -26,8 +26,8 @@ extension SystemTests {
             echo "all right $n"
             """
 
-        @Test func twentyClientsAtOnceDoNotSeeEachOther() throws {
-            try Farm.run(Repository.small, Farm.Options(limit: .seconds(240))) { farm, repository in
+        @Test(arguments: Form.allCases) func twentyClientsAtOnceDoNotSeeEachOther(form: Form) throws {
+            try Farm.run(Repository.small, Farm.Options(limit: .seconds(240), form: form)) { farm, repository in
                 let outcomes = Guarded<[String]>([])
                 let threads = try (0..<20).map { number in
                     try SystemThread.start(name: "client", stackSize: 1 << 20) {
@@ -51,8 +51,8 @@ extension SystemTests {
             }
         }
 
-        @Test func theTreeBelongsToItsJob() throws {
-            try Farm.run(Repository.small) { farm, _ in
+        @Test(arguments: Form.allCases) func theTreeBelongsToItsJob(form: Form) throws {
+            try Farm.run(Repository.small, Farm.Options(form: form)) { farm, _ in
                 let mount = try farm.mount("m", ["uid": 64123, "gid": 64124])
                 let owners = try Program.shell(
                     "stat -c '%u:%g' . src src/name link bin/hello | sort -u", in: mount.path)
@@ -72,8 +72,8 @@ extension SystemTests {
         }
 
         /// What ARCHITECTURE.md says about st_ino and st_dev.
-        @Test func inodeNumbersAreWhatToolsRelyOn() throws {
-            try Farm.run(Repository.small) { farm, _ in
+        @Test(arguments: Form.allCases) func inodeNumbersAreWhatToolsRelyOn(form: Form) throws {
+            try Farm.run(Repository.small, Farm.Options(form: form)) { farm, _ in
                 let mount = try farm.mount("m")
                 try Program.shell(
                     """

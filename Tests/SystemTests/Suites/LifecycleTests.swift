@@ -4,8 +4,8 @@ import Testing
 
 extension SystemTests {
     @Suite struct LifecycleTests {
-        @Test func aMountFromTheRequestToItsEnd() throws {
-            try Farm.run(Repository.small) { farm, repository in
+        @Test(arguments: Form.allCases) func aMountFromTheRequestToItsEnd(form: Form) throws {
+            try Farm.run(Repository.small, Farm.Options(form: form)) { farm, repository in
                 let answer = try farm.api.post("/mounts", ["path": "/", "job_id": "j1", "labels": ["team": "core"]])
                 #expect(answer.status == 200)
                 let id = try #require(answer.body["mount_id"].text)
@@ -66,8 +66,8 @@ extension SystemTests {
             }
         }
 
-        @Test func twentyRacingRequestsMakeOneMount() throws {
-            try Farm.run(Repository.small) { farm, _ in
+        @Test(arguments: Form.allCases) func twentyRacingRequestsMakeOneMount(form: Form) throws {
+            try Farm.run(Repository.small, Farm.Options(form: form)) { farm, _ in
                 let answers = Guarded<[JSON]>([])
                 let api = farm.api
                 let threads = try (0..<20).map { _ in
@@ -84,12 +84,13 @@ extension SystemTests {
             }
         }
 
-        @Test func revisionsAndDirectoriesAreChosen() throws {
-            try Farm.run(Repository.small) { farm, repository in
+        @Test(arguments: Form.allCases) func revisionsAndDirectoriesAreChosen(form: Form) throws {
+            try Farm.run(Repository.small, Farm.Options(form: form)) { farm, repository in
                 let old = try repository.head()
                 try repository.git("tag", "v1", old)
                 try repository.commit([("README.md", .file("newer\n")), ("only/here", .file("x"))])
                 let head = try repository.head()
+                if form == .sealed { try farm.seal(repository) }
                 func commit(_ mount: Farm.Mount) throws -> JSON { try farm.status(mount)["commit"] }
                 let newest = try farm.mount("newest")
                 #expect(try File.text(newest.path + "/README.md") == "newer\n" && commit(newest) == .string(head))
@@ -98,7 +99,7 @@ extension SystemTests {
                 #expect(access(byID.path + "/only", F_OK) == -1 && Errno.current == .notFound)
                 let tag = try farm.mount("tag", ["rev": "v1"])
                 #expect(try commit(tag) == .string(old))
-                let part = try farm.mount("part", ["path": "/src/deep/", "rev": "v1"])
+                let part = try farm.mount("part", ["path": "/src/deep/", "rev": "v1"], lower: .lazy)
                 #expect(try File.text(part.path + "/down/leaf") == "leaf\n")
                 #expect(try Directory.names(part.path) == [Array("down".utf8)])
                 try repository.commit([("README.md", .file("newest of all\n"))])

@@ -4,10 +4,11 @@ import Testing
 
 extension SystemTests {
     @Suite struct TreeTests {
-        @Test(arguments: [false, true]) func everyEntryIsTheCheckouts(strictMega: Bool) throws {
+        @Test(arguments: [(Form.lazy, false), (.sealed, false), (.lazy, true)])
+        func everyEntryIsTheCheckouts(form: Form, strictMega: Bool) throws {
             try Farm.run(
                 { try Repository.ofEveryKind(in: $0, files: 100, textDirectories: strictMega) },
-                Farm.Options(strictMega: strictMega, limit: .seconds(240))
+                Farm.Options(strictMega: strictMega, limit: .seconds(240), form: form)
             ) { farm, repository in
                 let commit = try repository.head()
                 let worktree = try repository.worktree(commit)
@@ -26,7 +27,7 @@ extension SystemTests {
             }
         }
 
-        @Test func aFileOver4GiBHasBothItsEnds() throws {
+        @Test(arguments: Form.allCases) func aFileOver4GiBHasBothItsEnds(form: Form) throws {
             let size = (4 << 30) + 9
             try Farm.run(
                 { directory in
@@ -41,18 +42,19 @@ extension SystemTests {
                         git update-ref refs/heads/main $commit
                         """, in: directory, limit: .seconds(180))
                     return repository
-                }, Farm.Options(limit: .seconds(400))
+                }, Farm.Options(limit: .seconds(400), form: form)
             ) { farm, _ in
                 let mount = try farm.mount("m")
                 #expect(try FileStatus(of: mount.path + "/huge").size == size)
                 let ends = try Program.shell(
-                    "head -c 4 huge; tail -c 5 huge; cp huge copy; cmp huge copy", in: mount.path, limit: .seconds(300))
+                    "head -c 4 huge; tail -c 5 huge; cp huge copy; cmp huge copy; rm copy", in: mount.path,
+                    limit: .seconds(300))
                 #expect(ends == "headtail\n")
             }
         }
 
-        @Test func largeFilesAndDirectoriesAreWhole() throws {
-            try Farm.run({ directory in
+        @Test(arguments: Form.allCases) func largeFilesAndDirectoriesAreWhole(form: Form) throws {
+            func make(_ directory: String) throws -> Repository {
                 let repository = try Repository(in: directory, [("seed", .file("x"))])
                 try Program.shell(
                     """
@@ -68,7 +70,8 @@ extension SystemTests {
                     sha256sum <big >'\(directory)/sum'
                     """, in: directory, limit: .seconds(120))
                 return repository
-            }) { farm, repository in
+            }
+            try Farm.run(make, Farm.Options(form: form)) { farm, repository in
                 let mount = try farm.mount("m")
                 #expect(try FileStatus(of: mount.path + "/big").size == 300_000_001)
                 let sum = try Program.shell("sha256sum <'\(mount.path)/big'", limit: .seconds(100))

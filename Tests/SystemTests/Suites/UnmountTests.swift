@@ -4,8 +4,8 @@ import Testing
 
 extension SystemTests {
     @Suite struct UnmountTests {
-        @Test func aBusyMountEndsAllTheSame() throws {
-            try Farm.run(Repository.small) { farm, _ in
+        @Test(arguments: Form.allCases) func aBusyMountEndsAllTheSame(form: Form) throws {
+            try Farm.run(Repository.small, Farm.Options(form: form)) { farm, _ in
                 let mount = try farm.mount("m")
                 let script = "exec 9<bin/hello 8>>written; echo ready >&8; read -r line <'\(farm.directory)/gate'"
                 try Program.shell("mkfifo '\(farm.directory)/gate'")
@@ -24,12 +24,12 @@ extension SystemTests {
             }
         }
 
-        @Test func aMountWithAReaderThatWaitsEndsAllTheSame() throws {
-            try Farm.run(Repository.small, Farm.Options(requestTimeout: "60s")) { farm, _ in
+        @Test(arguments: Form.allCases) func aMountWithAReaderThatWaitsEndsAllTheSame(form: Form) throws {
+            try Farm.run(Repository.small, Farm.Options(requestTimeout: "60s", form: form)) { farm, _ in
                 let mount = try farm.mount("m")
                 _ = try Directory.names(mount.path + "/many")
                 let origin = try ChildProcess(adopting: try #require(farm.originPID))
-                origin.signal(SIGSTOP)
+                try origin.stop()
                 let reader = try Program.start("/bin/cat", [mount.path + "/many/file5"])
                 let deadline = Deadline.after(.seconds(20))
                 while try farm.status(mount)["worker"]["waiting"].number ?? 0 == 0, !deadline.hasPassed {}
@@ -41,8 +41,8 @@ extension SystemTests {
             }
         }
 
-        @Test func stoppingTheSupervisorEndsEverything() throws {
-            try Farm.run(Repository.small) { farm, _ in
+        @Test(arguments: Form.allCases) func stoppingTheSupervisorEndsEverything(form: Form) throws {
+            try Farm.run(Repository.small, Farm.Options(form: form)) { farm, repository in
                 for number in 0..<5 {
                     let mount = try farm.mount("m\(number)")
                     try Program.shell(
@@ -55,6 +55,7 @@ extension SystemTests {
                 // The cache stays, and what it holds is used again.
                 let before = try farm.fetched()
                 try farm.startSupervisor()
+                if form == .sealed { try farm.seal(repository) }
                 let mount = try farm.mount("m0")
                 #expect(try File.text(mount.path + "/src/name") == "the tree\n")
                 try Program.shell("ls -R >/dev/null", in: mount.path)

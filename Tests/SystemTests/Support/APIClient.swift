@@ -11,6 +11,14 @@ struct APIClient: Sendable {
     let socket: String
 
     func get(_ path: String) throws -> Answer { try request("GET", path) }
+    /// The body as it is, of an answer that is no JSON.
+    func get(_ path: String, text: Bool) throws -> String {
+        let finished = try Program.run(
+            "/usr/bin/curl", ["-sSf", "--max-time", "30", "--unix-socket", socket, "http://x\(path)"])
+        guard finished.succeeded else { throw Trouble("\(path): \(finished.errors)") }
+        return finished.output
+    }
+
     func delete(_ path: String) throws -> Answer { try request("DELETE", path) }
     func post(_ path: String, _ body: JSON) throws -> Answer { try request("POST", path, body) }
 

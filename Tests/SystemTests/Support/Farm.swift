@@ -10,7 +10,21 @@ final class Farm: Sendable {
         var originURL: String?
         var requestTimeout = "10s"
         var limit: Duration = .seconds(120)
+        /// Of the head's mounts.
+        var form = Form.lazy
+        /// Whether the image of the head is there, if it is to be, before the test begins.
+        var awaitsImage = true
+        var onStop = "unmount"
+        /// Workers and the owner run from copies in the farm, which a test may replace.
+        var ownPrograms = false
+        /// Faults of the workers, as `antares-worker --test-faults` takes them.
+        var workerFaults: String?
+        /// Further lines of the section [supervisor].
+        var settings = ""
     }
+
+    /// The supervisor's default.
+    static let spares = 4
 
     let directory: String
     let repository: String
@@ -49,9 +63,15 @@ final class Farm: Sendable {
             scratch.remove()
         }
         do {
+            if options.ownPrograms { for program in farm.programs.keys { try farm.install(program) } }
             try farm.startOrigin()
             try farm.startSupervisor()
+            if options.form == .sealed, options.awaitsImage { try farm.seal(repository) }
             try body(farm, repository)
+            if options.onStop == "keep" {
+                try farm.stopSupervisor()
+                try farm.startSupervisor(onStop: "unmount")
+            }
             try farm.stopOrigin()
             try farm.stopSupervisor()
             try farm.expectNothingLeft()
@@ -66,6 +86,7 @@ final class Farm: Sendable {
     var originURL: String { state.with { $0.originURL } }
     var originPID: Int32? { state.with { $0.origin?.pid } }
     var supervisorPID: Int32? { state.with { $0.supervisor?.pid } }
+    var supervisor: ChildProcess? { state.with { $0.supervisor } }
     var mountRoot: String { directory + "/mnt" }
     /// A root under which clients may choose mountpoints.
     var builds: String { directory + "/builds" }
@@ -91,8 +112,49 @@ final class Farm: Sendable {
         state.with { $0.origin = nil }
     }
 
-    func startSupervisor() throws {
+    /// The configuration key of each program that can be installed.
+    let programs = ["antares-worker": "worker_program", "dicfuse-cache": "cache_program"]
+
+    /// Puts a program into the farm as a package manager does: a new file, renamed over the old one. `script` instead of the real one.
+    func install(_ program: String, script: String? = nil) throws {
+        let place = "\(directory)/bin/\(program)"
+        try Program.shell("mkdir -p -m 711 '\(directory)/bin'")
+        if let script {
+            try File.replace(place + ".new", with: Array("#!/bin/sh\n\(script)\n".utf8), mode: 0o755)
+        } else {
+            try Program.shell("cp '\(Program.built(program))' '\(place).new'")
+        }
+        try Program.shell("mv '\(place).new' '\(place)'")
+    }
+
+    func startSupervisor(
+        onStop: String? = nil, environment: [String] = [], inherited: [(name: String, fd: Int32)] = []
+    ) throws {
+        try writeConfiguration(onStop: onStop)
+        let (process, _) = try start(
+            "antares-supervisor", ["--config", configurationPath], log: "supervisor.log", until: "ready",
+            environment: supervisorEnvironment + environment, inherited: inherited)
+        state.with { $0.supervisor = process }
+    }
+
+    /// Starts the supervisor again and does not wait until it is ready.
+    func spawnSupervisor() throws {
+        let file = try File.open(directory + "/supervisor.log", O_WRONLY | O_CREAT | O_APPEND, mode: 0o644)
+        let process = try Program.start(
+            Program.built("antares-supervisor"), ["--config", configurationPath], errors: file.raw,
+            environment: supervisorEnvironment)
+        state.with { $0.supervisor = process }
+    }
+
+    private var supervisorEnvironment: [String] {
+        options.workerFaults.map { ["ANTARES_TEST_WORKER_FAULTS=\($0)"] } ?? []
+    }
+
+    private var configurationPath: String { directory + "/supervisor.toml" }
+
+    private func writeConfiguration(onStop: String? = nil) throws {
         try Directory.create(builds)
+        let installed = programs.map { "\($1) = \"\(directory)/bin/\($0)\"" }.joined(separator: "\n")
         let configuration = """
             [supervisor]
             socket = "\(api.socket)"
@@ -103,17 +165,18 @@ final class Farm: Sendable {
             upper_root = "\(directory)/upper"
             worker_user = "64701"
             request_timeout = "\(options.requestTimeout)"
+            on_stop = "\(onStop ?? options.onStop)"
+            \(options.ownPrograms ? installed : "")
+            \(options.settings)
             [cache]
             dir = "\(directory)/cache"
             user = "64702"
             limit = "4GiB"
+            seal = \(options.form == .sealed)
             [origins.local]
             url = "\(options.originURL ?? originURL)"
             """
-        let path = directory + "/supervisor.toml"
-        try File.replace(path, with: Array(configuration.utf8))
-        let (process, _) = try start("antares-supervisor", ["--config", path], log: "supervisor.log", until: "ready")
-        state.with { $0.supervisor = process }
+        try File.replace(configurationPath, with: Array(configuration.utf8))
     }
 
     /// Ends the supervisor as a service manager does, and expects that all its mounts and processes go with it.
@@ -134,11 +197,23 @@ final class Farm: Sendable {
         state.with { $0.supervisor = nil }
     }
 
+    /// The supervisor's log so far.
+    func log() throws -> String {
+        try File.text(directory + "/supervisor.log", limit: 64 << 20)
+    }
+
     func expectNothingLeft() throws {
         #expect(try mounts() == [])
         #expect(try processes.all() == [])
-        #expect(try Program.shell("find '\(directory)' -type s") == "", "sockets")
-        #expect(try Program.shell("find '\(directory)'/{mnt,upper,builds} -mindepth 2 2>/dev/null || true") == "")
+        let sockets = try Program.shell("find '\(directory)' -type s")
+        #expect(sockets == "", "\(sockets)")
+        // Trash may be more than a stop has time for; the next supervisor goes on with it.
+        let left = try Program.shell(
+            "find '\(directory)'/{mnt,upper,builds} -mindepth 2 -not -path '*/.trash-*' 2>/dev/null || true")
+        #expect(left == "", "\(left)")
+        // The kernel ends the superblocks of a process that was killed in its own time.
+        let deadline = Deadline.after(.seconds(5))
+        while state.with({ $0.connections.contains(where: \.exists) }), !deadline.hasPassed { usleep(10_000) }
         #expect(state.with { $0.connections.filter(\.exists).count } == 0, "FUSE connections")
     }
 
@@ -154,13 +229,42 @@ final class Farm: Sendable {
         let path: String
     }
 
-    func mount(_ job: String, _ more: [String: JSON] = [:]) throws -> Mount {
+    var form: Form { options.form }
+
+    /// Has a commit sealed, and returns when its image is there: what is mounted from then on is sealed.
+    func seal(_ repository: Repository, _ revision: String = "HEAD") throws {
+        let commit = try repository.git("rev-parse", revision).filter { !$0.isWhitespace }
+        let root = try repository.git("rev-parse", commit + "^{tree}").filter { !$0.isWhitespace }
+        // The owner says it in the log, once for each time that there is an image anew.
+        let before = try log().utf8.count
+        let answer = try api.post("/cache/prefetch", ["rev": .string(commit), "depth": 0])
+        guard answer.status == 202 else { throw Trouble("pin \(commit): \(answer.status) \(answer.body)") }
+        if answer.body["sealed"] == .boolean(true) { return }
+        let deadline = Deadline.after(.seconds(60))
+        while try !log().utf8.dropFirst(before).split(separator: 0x0A).contains(where: { line in
+            String(line)?.contains("event=sealed origin=local root=\(root) ") == true
+        }) {
+            if deadline.hasPassed { throw Trouble("\(commit) is not sealed:\n\(try log())") }
+            _ = poll(nil, 0, 5)
+        }
+    }
+
+    /// Takes all objects away, as an eviction does: whoever opens a file next has it fetched, but for what its mount has opened before.
+    func evictObjects() throws {
+        try Program.shell("find '\(directory)'/cache/local/{layer,inbox} -type f -delete")
+    }
+
+    /// Makes a mount, which must be of the form `lower`, or of the farm's if that was waited for.
+    func mount(_ job: String, _ more: [String: JSON] = [:], lower: Form? = nil) throws -> Mount {
         var body: [String: JSON] = ["path": "/", "job_id": .string(job)]
         body.merge(more) { $1 }
         let answer = try api.post("/mounts", .object(body))
         guard answer.status == 200, let id = answer.body["mount_id"].text, let path = answer.body["mountpoint"].text
         else {
             throw Trouble("mount \(job): \(answer.status) \(answer.body)")
+        }
+        if let wanted = lower ?? (options.awaitsImage ? form : nil) {
+            #expect(answer.body["lower"].text == wanted.rawValue, "mount \(job)")
         }
         let connections = try processes.connections()
         state.with { $0.connections.formUnion(connections) }
@@ -182,6 +286,26 @@ final class Farm: Sendable {
         return Int32(pid)
     }
 
+    /// SIGSTOP returns when it has stopped (``ChildProcess/stop()``).
+    func signalWorker(_ mount: Mount, _ number: Int32) throws {
+        let worker = try ChildProcess(adopting: workerPID(mount))
+        if number == SIGSTOP { try worker.stop() } else { worker.signal(number) }
+    }
+
+    /// Waits until the mount's status is as wanted; throws after the limit.
+    @discardableResult
+    func wait(
+        for mount: Mount, limit: Duration = .seconds(30), _ what: String, _ condition: (JSON) -> Bool
+    ) throws -> JSON {
+        let deadline = Deadline.after(limit)
+        while true {
+            let status = try status(mount)
+            if condition(status) { return status }
+            if deadline.hasPassed { throw Trouble("\(what): not after \(limit): \(status)") }
+            _ = poll(nil, 0, 5)
+        }
+    }
+
     /// Runs the operator's command.
     func antares(_ arguments: String..., directory: String? = nil, limit: Duration = .seconds(60)) throws -> Finished {
         try Program.run(
@@ -198,12 +322,28 @@ final class Farm: Sendable {
     // MARK: Processes
 
     private func start(
-        _ program: String, _ arguments: [String], log: String, until sign: String
+        _ program: String, _ arguments: [String], log: String, until sign: String, environment: [String] = [],
+        inherited: [(name: String, fd: Int32)] = []
     ) throws -> (ChildProcess, Substring) {
         let path = directory + "/" + log
         let file = try File.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o644)
         let begin = try File.size(of: file.raw)
-        let process = try Program.start(Program.built(program), arguments, errors: file.raw)
+        let process: ChildProcess
+        if inherited.isEmpty {
+            process = try Program.start(
+                Program.built(program), arguments, errors: file.raw, environment: environment)
+        } else {
+            // As a service manager gives back what it kept (sd_listen_fds(3)); the pid is known to the process alone.
+            let names = inherited.map(\.name).joined(separator: ":")
+            var spec = ProcessSpec(
+                path: "/bin/sh",
+                arguments: ["-c", "LISTEN_PID=$$ exec \"$0\" \"$@\"", Program.built(program)] + arguments,
+                environment: Program.environment + environment
+                    + ["LISTEN_FDS=\(inherited.count)", "LISTEN_FDNAMES=\(names)"],
+                fds: [nil, nil, file.raw] + inherited.map(\.fd))
+            spec.noNewPrivileges = false
+            process = try ChildProcess.spawn(spec)
+        }
         let deadline = Deadline.after(.seconds(20))
         while true {
             let text = try File.contents(path, limit: 64 << 20).dropFirst(Int(begin))

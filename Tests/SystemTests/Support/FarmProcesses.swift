@@ -17,15 +17,30 @@ struct FarmProcesses {
         try all().filter { (try? File.text("/proc/\($0)/comm"))?.dropLast() == program.prefix(15) }
     }
 
+    /// The workers that hold a connection; spares do not.
+    func serving() throws -> [Int32] {
+        try named("antares-worker").filter { pid in
+            let names = (try? Directory.names("/proc/\(pid)/fd")) ?? []
+            return names.contains { Self.link("/proc/\(pid)/fd/\(String(decoding: $0, as: UTF8.self))") == "/dev/fuse" }
+        }
+    }
+
     /// The FUSE connections that these processes hold. The number of one that has ended is used again, its inode is not.
     func connections() throws -> Set<Connection> {
-        var found: Set<Connection> = []
+        Set(try holders().keys)
+    }
+
+    /// The processes that hold each connection.
+    func holders() throws -> [Connection: Set<Int32>] {
+        var found: [Connection: Set<Int32>] = [:]
         for pid in try all() {
             for fd in (try? Directory.names("/proc/\(pid)/fdinfo")) ?? [] {
                 let text = (try? File.text("/proc/\(pid)/fdinfo/\(String(decoding: fd, as: UTF8.self))")) ?? ""
                 for line in text.split(separator: "\n") where line.hasPrefix("fuse_connection:") {
                     let digits = line.drop { !$0.isNumber }
-                    if let number = UInt64(digits), let connection = Connection(number) { found.insert(connection) }
+                    if let number = UInt64(digits), let connection = Connection(number) {
+                        found[connection, default: []].insert(pid)
+                    }
                 }
             }
         }

@@ -4,6 +4,11 @@ extension Repository {
         try Repository(in: directory, smallEntries)
     }
 
+    /// The name by which a mount's worker is asked for `src/deep/down/leaf`: in a sealed mount its object's.
+    static func nameOfLeaf(_ form: Form) -> String {
+        form == .lazy ? "leaf" : "07dce52fe09ba0b92ec208189aec36bd24df49"
+    }
+
     static let smallEntries: [(String, Content)] =
         [
             ("README.md", .file("# A repository for tests\n")),

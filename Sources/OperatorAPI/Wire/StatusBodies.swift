@@ -1,0 +1,74 @@
+import Supervision
+
+/// The body of `GET /status`.
+struct StatusBody: Encodable {
+    let health: HealthBody
+    let mountsByState: [String: Int]
+    let hardening: Bool
+    let processes: [ProcessBody]
+
+    private enum CodingKeys: String, CodingKey {
+        case health, hardening, processes
+        case mountsByState = "mounts_by_state"
+    }
+
+    init(_ status: ServiceStatus, version: String) {
+        health = HealthBody(health: status.health, version: version)
+        mountsByState = status.mountsByState
+        hardening = status.isHardened
+        processes = status.processes.map(ProcessBody.init)
+    }
+}
+
+/// The body of `GET /workers`: workers and spares.
+struct WorkersBody: Encodable {
+    let workers: [ProcessBody]
+
+    init(_ processes: [ProcessStatus]) {
+        workers = processes.filter { $0.kind == .worker || $0.kind == .spare }.map(ProcessBody.init)
+    }
+}
+
+/// A process; what does not apply to its kind is null.
+struct ProcessBody: Encodable {
+    let process: ProcessStatus
+
+    init(_ process: ProcessStatus) {
+        self.process = process
+    }
+
+    private enum Key: String, CodingKey {
+        case kind, pid, restarts, state, lower, served, waiting, holders
+        case startedAt = "started_at_epoch_ms"
+        case lastRestartCause = "last_restart_cause"
+        case memoryBytes = "memory_bytes"
+        case cpuTime = "cpu_ms"
+        case descriptors = "fds"
+        case mountID = "mount_id"
+        case jobID = "job_id"
+        case inFlight = "in_flight"
+        case waitingFor = "waiting_for_s"
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(process.kind.rawValue, forKey: .kind)
+        try container.encode(process.pid, forKey: .pid)
+        try container.encode(process.startedAt, forKey: .startedAt)
+        try container.encode(process.restarts, forKey: .restarts)
+        try container.encode(process.lastRestartCause, forKey: .lastRestartCause)
+        try container.encode(process.memoryBytes, forKey: .memoryBytes)
+        try container.encode(process.cpuTime, forKey: .cpuTime)
+        try container.encode(process.descriptors, forKey: .descriptors)
+        let serving = process.serving
+        try container.encode(serving?.mount.rawValue, forKey: .mountID)
+        try container.encode(serving?.job, forKey: .jobID)
+        try container.encode(serving.map { MountStateBody($0.state) }, forKey: .state)
+        try container.encode(serving?.lower.rawValue, forKey: .lower)
+        try container.encode(serving?.served, forKey: .served)
+        try container.encode(serving?.inFlight, forKey: .inFlight)
+        try container.encode(serving?.waiting, forKey: .waiting)
+        try container.encode(serving?.waitingFor, forKey: .waitingFor)
+        try container.encode(serving?.holders, forKey: .holders)
+    }
+}

@@ -1,0 +1,33 @@
+import ArgumentParser
+import Glibc
+import LinuxSystem
+import Supervision
+import SupervisorConfig
+
+struct BugreportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bugreport",
+        abstract: "Packs what somebody needs who is to find out what is wrong into one archive.",
+        discussion: """
+            Configuration, status, metrics, events, the last lines of the log, findings of doctor, the mount table, and of each process its             threads and where they wait. No contents of files, no tokens: of secrets only the names of their files. Ends within half a minute,             whatever hangs; what could not be had is named in the archive.
+            """)
+
+    @OptionGroup var global: GlobalOptions
+
+    @Option(help: "The supervisor's configuration; else the defaults and ANTARES_* variables.")
+    var config: String?
+
+    @Argument(help: "The archive to write.")
+    var file = "antares-bugreport.tar.gz"
+
+    func run() throws {
+        let socket = try global.localSocket(for: "bugreport") ?? GlobalOptions.defaultSocket
+        let report = BugReport(config: config, socket: socket)
+        do throws(SystemError) {
+            try report.write(to: file)
+        } catch {
+            throw CLIError(.internalError, "\(file) cannot be written: \(error)")
+        }
+        Terminal.print([file])
+    }
+}

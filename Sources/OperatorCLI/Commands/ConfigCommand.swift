@@ -1,0 +1,117 @@
+import ArgumentParser
+import Glibc
+import LinuxSystem
+import SupervisorConfig
+
+struct ConfigCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "config", abstract: "Writes, checks, shows or imports the supervisor's configuration.",
+        subcommands: [Initialise.self, Check.self, Show.self, Import.self])
+
+    struct Source: ParsableArguments {
+        @Option(help: "The configuration file; else the defaults and ANTARES_* variables.")
+        var config: String?
+
+        func load() throws(CLIError) -> LoadedConfiguration {
+            do throws(ConfigurationError) {
+                return try ConfigurationLoader.load(path: config, environment: Environment.variables)
+            } catch {
+                throw CLIError(.usage, error.description)
+            }
+        }
+    }
+
+    struct Initialise: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "init", abstract: "Writes a configuration with every key at its default.")
+
+        @Argument(help: "The file to write.")
+        var path = "supervisor.toml"
+
+        @Option(help: "The repository's server.")
+        var origin: String?
+
+        @Flag(help: "Replaces a file that is there.")
+        var force = false
+
+        func run() throws {
+            var flags: [(key: String, value: String)] = []
+            if let origin { flags.append((key: "origins.main.url", value: origin)) }
+            try write(try load(flags), to: path, force: force)
+        }
+
+        private func load(_ flags: [(key: String, value: String)]) throws(CLIError) -> String {
+            do throws(ConfigurationError) {
+                return try ConfigurationLoader.load(text: "", name: "defaults", flags: flags).file
+            } catch {
+                throw CLIError(.usage, error.description)
+            }
+        }
+    }
+
+    struct Check: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "check", abstract: "Says all that is wrong with a configuration.", aliases: ["validate"])
+
+        @OptionGroup var source: Source
+
+        func run() throws {
+            _ = try source.load()
+            Terminal.print(["\(source.config ?? "the configuration"): ok"])
+        }
+    }
+
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "show", abstract: "Shows what is in force, and where each value comes from.")
+
+        @OptionGroup var source: Source
+
+        func run() throws {
+            Terminal.write(try source.load().description, to: STDOUT_FILENO)
+        }
+    }
+
+    struct Import: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "import", abstract: "Makes a configuration of a scorpio.toml.",
+            discussion: "What has no counterpart is named at the end, as comments.")
+
+        @Argument(help: "The scorpio.toml.")
+        var scorpio: String
+
+        @Argument(help: "The file to write.")
+        var path = "supervisor.toml"
+
+        @Flag(help: "Replaces a file that is there.")
+        var force = false
+
+        func run() throws {
+            let text: String
+            do throws(ConfigurationError) {
+                text = try ScorpioImport.configuration(path: scorpio)
+            } catch {
+                throw CLIError(.usage, error.description)
+            }
+            try write(text, to: path, force: force)
+        }
+    }
+
+    fileprivate static func write(_ text: String, to path: String, force: Bool) throws(CLIError) {
+        if !force, access(path, F_OK) == 0 {
+            throw CLIError(.usage, "\(path) is there already; name another file or give --force")
+        }
+        do throws(SystemError) {
+            try File.replace(path, with: Array(text.utf8), mode: 0o644)
+        } catch {
+            throw CLIError(.internalError, "\(path) cannot be written: \(error.errno)")
+        }
+        Terminal.print(["\(path): written"])
+    }
+}
+
+extension ParsableCommand {
+    fileprivate func write(_ text: String, to path: String, force: Bool) throws(CLIError) {
+        try ConfigCommand.write(text, to: path, force: force)
+    }
+}

@@ -1,0 +1,49 @@
+import ArgumentParser
+import Supervision
+import SupervisorConfig
+
+struct DoctorCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Says what is wrong with the machine, the supervisor and the mounts, and what to do.",
+        discussion: """
+            Works without a supervisor, and ends within 10 s whatever hangs. Exit code 0 if nothing failed (warnings are no \
+            failures), 1 if something did, 2 if the configuration cannot be read.
+            """)
+
+    @OptionGroup var global: GlobalOptions
+
+    @Option(help: "The supervisor's configuration; else the defaults and ANTARES_* variables.")
+    var config: String?
+
+    func run() throws {
+        let configuration: SupervisorConfiguration
+        do {
+            configuration = try ConfigurationLoader.load(path: config, environment: Environment.variables, flags: [])
+                .configuration
+        } catch {
+            throw CLIError(.usage, "\(error)")
+        }
+        let socket = try global.localSocket(for: "doctor") ?? configuration.socket
+        let checks = Doctor(configuration: configuration, socket: socket).examine()
+        if global.json {
+            Terminal.print(json: DoctorReport(checks).json)
+        } else {
+            Terminal.print(Self.lines(checks))
+        }
+        if checks.contains(where: { $0.outcome == .failure }) {
+            throw ArgumentParser.ExitCode(CLIExit.internalError.rawValue)
+        }
+    }
+
+    static func lines(_ checks: [Check]) -> [String] {
+        let width = checks.map(\.name.count).max() ?? 0
+        return checks.flatMap { check in
+            let pad = String(repeating: " ", count: 9 - check.outcome.rawValue.count)
+            let name = check.name + String(repeating: " ", count: width - check.name.count)
+            let line = "\(check.outcome.rawValue)\(pad)\(Printable.text(name))  \(Printable.text(check.what))"
+            let indent = String(repeating: " ", count: 9 + width + 2)
+            return check.fix.isEmpty ? [line] : [line, indent + "→ " + Printable.text(check.fix)]
+        }
+    }
+}

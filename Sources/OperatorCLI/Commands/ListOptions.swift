@@ -1,0 +1,63 @@
+import ArgumentParser
+import Glibc
+
+/// Which mounts are shown, in which order, with which columns; once or again and again.
+struct ListOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Columns, separated by commas.", discussion: MountColumn.names))
+    var columns: String?
+
+    @Option(help: "A column to sort by; `-` before it for the other way round.")
+    var sort: String?
+
+    @Option(name: .customLong("label"), help: "Only mounts with this label, KEY or KEY=VALUE. May be repeated.")
+    var labels: [String] = []
+
+    @Option(help: "Only mounts in this state, like Ready or Failed.")
+    var state: String?
+
+    @Flag(help: "Shows it anew every two seconds, until interrupted.")
+    var watch = false
+
+    func validate() throws {
+        for name in (columns ?? "").split(separator: ",") where MountColumn(rawValue: String(name)) == nil {
+            throw ValidationError("`\(name)` is no column; there are \(MountColumn.names)")
+        }
+        let key = sort.map { $0.hasPrefix("-") ? String($0.dropFirst()) : $0 }
+        if let key, MountColumn(rawValue: key) == nil {
+            throw ValidationError("`\(key)` is no column to sort by; there are \(MountColumn.names)")
+        }
+    }
+
+    func chosen(_ standard: [MountColumn]) -> [MountColumn] {
+        columns.map { $0.split(separator: ",").compactMap { MountColumn(rawValue: String($0)) } } ?? standard
+    }
+
+    /// What is left of the mounts, in order.
+    func select(_ mounts: [MountReport]) -> [MountReport] {
+        let found = mounts.filter { mount in
+            (state.map { $0.lowercased() == mount.state.name.lowercased() } ?? true)
+                && labels.allSatisfy { Self.has(mount.labels ?? [:], $0) }
+        }
+        guard let sort else { return found }
+        let isDescending = sort.hasPrefix("-")
+        guard let column = MountColumn(rawValue: isDescending ? String(sort.dropFirst()) : sort) else { return found }
+        let ordered = found.sorted { column.isLess($0, $1) }
+        return isDescending ? ordered.reversed() : ordered
+    }
+
+    /// Calls `show` once, or until it is interrupted.
+    func repeating(_ show: () throws -> Void) throws {
+        try show()
+        while watch {
+            _ = poll(nil, 0, 2000)
+            // Clears the screen (ECMA-48, ED and CUP).
+            Terminal.print(["\u{1B}[2J\u{1B}[H"])
+            try show()
+        }
+    }
+
+    private static func has(_ labels: [String: String], _ wanted: String) -> Bool {
+        guard let equals = wanted.firstIndex(of: "=") else { return labels[wanted] != nil }
+        return labels[String(wanted[..<equals])] == String(wanted[wanted.index(after: equals)...])
+    }
+}

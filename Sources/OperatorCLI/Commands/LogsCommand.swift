@@ -1,0 +1,32 @@
+import ArgumentParser
+
+struct LogsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "logs",
+        abstract: "Shows the last lines of the log, those of workers and cache owner too, from memory.",
+        discussion: """
+            antares logs ci-4711              what is about a job or a mount's id
+            antares logs --level warning      only what matters
+            """)
+
+    @OptionGroup var global: GlobalOptions
+
+    @Argument(help: "A job's name or a mount's id; else everything.")
+    var mount: String?
+
+    @Option(help: "How many lines.")
+    var lines = 200
+
+    @Option(help: "Only this level and above: trace, debug, info, notice, warning, error or critical.")
+    var level: String?
+
+    func run() throws {
+        let answer = try global.client.logs(about: mount, lines: lines, level: level)
+        if global.json { return Terminal.print(json: answer.json) }
+        Terminal.print(
+            answer.value.lines.map { line in
+                let fields = line.fields.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
+                return Printable.text("\(Printable.time(line.time)) \(line.level) \(line.message)\(fields)")
+            })
+    }
+}

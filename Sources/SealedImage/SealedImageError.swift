@@ -1,0 +1,28 @@
+public import GitObjects
+public import LinuxSystem
+
+/// Why a tree has no image. Its mounts stay lazy.
+public enum SealedImageError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// A size or a mode is not known yet.
+    case incomplete(directory: ObjectID)
+    /// The root of the tree has the name under which overlayfs looks for file contents.
+    case reservedName
+    /// Directories that lead back to themselves, or more than `SealedImage.maximumDepth` of them inside each other.
+    case tooDeep
+    /// More paths than `SealedImage.maximumNodes`.
+    case tooLarge
+    /// The target of a link is empty, holds a NUL, is longer than 4064 bytes, or is not of the size that its entry says.
+    case link(ObjectID)
+    case system(SystemError)
+
+    public var description: String {
+        switch self {
+        case .incomplete(let directory): "directory \(directory) has entries whose size is not known"
+        case .reservedName: "the tree's root has an entry \(SealedImage.objectPrefix)"
+        case .tooDeep: "directories are nested more than \(SealedImage.maximumDepth) deep"
+        case .tooLarge: "the tree has more than \(SealedImage.maximumNodes) paths"
+        case .link(let id): "the symbolic link \(id) has an impossible target"
+        case .system(let error): error.description
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import LinuxSystem
+
+/// Which role the peer of a unix socket has, by its uid and all its groups. No I/O.
+public struct AccessPolicy: Hashable, Sendable {
+    public var operators: Set<UInt32> = []
+    public var agents: Set<UInt32> = []
+    public var readers: Set<UInt32> = []
+
+    public init() {}
+
+    /// The groups of a configuration. Throws the names that there are not.
+    public init(_ configuration: SupervisorConfiguration) throws(UnknownGroups) {
+        var unknown: [String] = []
+        func numbers(_ key: String, _ names: [String]) -> Set<UInt32> {
+            Set(
+                names.compactMap { name in
+                    let number = Accounts.group(name)
+                    if number == nil { unknown.append("\(key): there is no group `\(name)`") }
+                    return number
+                })
+        }
+        operators = numbers("operator_groups", configuration.operatorGroups)
+        agents = numbers("agent_groups", configuration.agentGroups)
+        readers = numbers("reader_groups", configuration.readerGroups)
+        if !unknown.isEmpty { throw UnknownGroups(problems: unknown) }
+    }
+
+    public struct UnknownGroups: Error, Hashable, Sendable {
+        public let problems: [String]
+    }
+
+    /// Whether groups decide. Where they do not, who may open the socket is an operator.
+    public var hasGroups: Bool {
+        !operators.isEmpty || !agents.isEmpty || !readers.isEmpty
+    }
+
+    /// Nil: nothing at all. Root and the supervisor's own user are operators. Who is in several groups has the highest role.
+    public func role(uid: UInt32, groups: [UInt32], supervisor: UInt32 = 0) -> Role? {
+        if uid == 0 || uid == supervisor || !hasGroups { return .operator }
+        if groups.contains(where: operators.contains) { return .operator }
+        if groups.contains(where: agents.contains) { return .agent }
+        if groups.contains(where: readers.contains) { return .reader }
+        return nil
+    }
+}

@@ -1,0 +1,8 @@
+import LinuxSystem
+
+extension SupervisorConfiguration {
+    /// The whole environment of workers and cache owner.
+    var childEnvironment: [String] {
+        hardening ? [] : ["\(Hardening.variable)=off"]
+    }
+}

@@ -1,0 +1,131 @@
+import Glibc
+import LinuxSystem
+import WorkerProtocol
+
+/// Looks at every connection once a second, without the workers' help: one thread and one wake-up for all mounts. When there is no mount it
+/// wakes for the service manager's watchdog only.
+///
+/// What it sees is passed on while requests wait, and once when they no longer do; of a mount in which nothing waits nobody hears.
+final class Heartbeat: Sendable {
+    static let interval: Duration = .seconds(1)
+
+    private struct Watched {
+        let custody: Custody
+        let receive: @Sendable (HangSample) -> Void
+        var wasWaiting = false
+        /// The first look of those in a row at which requests waited.
+        var waitingSince: Deadline?
+    }
+
+    /// Something that is to be done again and again, with the looks where there are any.
+    private struct Life {
+        let interval: Duration
+        var due: Deadline
+        let beat: @Sendable () -> Void
+    }
+
+    /// Every so many looks the cache owner has its turn.
+    static let ownerLooks = 2
+
+    private let watched = Guarded<[MountID: Watched]>([:])
+    private let owner = Guarded<(@Sendable (UInt64) -> Bool)?>(nil)
+    private let life = Guarded<Life?>(nil)
+    private let wake: EventCounter
+
+    init() throws(SystemError) {
+        wake = try EventCounter()
+        try SystemThread.start(name: "heartbeat", nice: SupervisionExecutor.nice) { self.run() }.detach()
+    }
+
+    /// Watches a connection from now on. `receive` is called on the heartbeat's thread and must not block.
+    func watch(_ mount: MountID, _ custody: Custody, _ receive: @escaping @Sendable (HangSample) -> Void) {
+        let isFirst = watched.with { watched in
+            watched[mount] = Watched(custody: custody, receive: receive)
+            return watched.count == 1
+        }
+        if isFirst { wake.add() }
+    }
+
+    func forget(_ mount: MountID) {
+        watched.with { $0[mount] = nil }
+    }
+
+    /// Since when requests of a mount have been waiting, at every look; nil if none do.
+    func waitingSince(_ mount: MountID) -> Deadline? {
+        watched.with { $0[mount]?.waitingSince }
+    }
+
+    /// Calls `look` every second time, on the heartbeat's thread, with the turns that the readers of all workers have made; it must not
+    /// block. True from it asks for the next call, also if there is no mount.
+    func watchOwner(_ look: @escaping @Sendable (UInt64) -> Bool) {
+        owner.with { $0 = look }
+    }
+
+    /// Calls `beat` at the first look after each interval, on the heartbeat's thread, also while there is no mount; it must not block.
+    func watchLife(every interval: Duration, _ beat: @escaping @Sendable () -> Void) {
+        life.with { $0 = Life(interval: interval, due: .now, beat: beat) }
+        wake.add()
+    }
+
+    /// Somebody waits for the owner.
+    func nudge() {
+        if watched.with({ $0.isEmpty }) { wake.add() }
+    }
+
+    private func run() {
+        var looks = 0
+        var isWanted = false
+        while true {
+            if !isWanted, watched.with({ $0.isEmpty }) {
+                var entry = pollfd(fd: wake.raw, events: Int16(POLLIN), revents: 0)
+                let isWoken = poll(&entry, 1, life.with { $0?.due.pollTimeout } ?? -1) > 0
+                beatIfDue()
+                if !isWoken { continue }
+                wake.clear()
+            }
+            var pause = timespec(tv_sec: Int(Self.interval.components.seconds), tv_nsec: 0)
+            nanosleep(&pause, nil)
+            beatIfDue()
+            let all = watched.with { $0 }
+            for (mount, item) in all { look(at: mount, item) }
+            looks &+= 1
+            if looks % Self.ownerLooks == 0 || all.isEmpty {
+                let turns = all.values.reduce(0) { $0 &+ $1.custody.memory.value(.readerTurns) }
+                isWanted = owner.with { $0 }?(turns) ?? false
+            }
+        }
+    }
+
+    private func beatIfDue() {
+        let beat = life.with { life -> (@Sendable () -> Void)? in
+            guard let interval = life?.interval, life?.due.hasPassed == true else { return nil }
+            life?.due = .after(interval)
+            return life?.beat
+        }
+        beat?()
+    }
+
+    private func look(at mount: MountID, _ item: Watched) {
+        let sample = HangSample(of: item.custody)
+        let isWaiting = sample.waiting > 0
+        guard isWaiting || item.wasWaiting else { return }
+        if isWaiting != item.wasWaiting {
+            watched.with {
+                $0[mount]?.wasWaiting = isWaiting
+                $0[mount]?.waitingSince = isWaiting ? .now : nil
+            }
+        }
+        item.receive(sample)
+    }
+}
+
+extension HangSample {
+    /// What a connection shows now. Never blocks.
+    init(of custody: Custody) {
+        waiting = custody.waiting ?? 0
+        isUnread = custody.hasUnread
+        readerTurns = custody.memory.value(.readerTurns)
+        slow = custody.memory.value(.slow)
+        inFlight = waiting > 0 ? custody.memory.inFlight() : [:]
+    }
+}

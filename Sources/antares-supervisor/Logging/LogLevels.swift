@@ -1,0 +1,28 @@
+import LinuxSystem
+import Logging
+import Supervision
+
+/// From which level on each part of the supervisor is written; may be changed while it runs.
+final class LogLevels: Sendable {
+    private struct State {
+        var general: LogLevel
+        var parts: [String: LogLevel]
+    }
+
+    /// What the command line wants, whatever the configuration says.
+    private let forced: LogLevel?
+    private let state: Guarded<State>
+
+    init(_ configuration: SupervisorConfiguration, forced: LogLevel?) {
+        self.forced = forced
+        state = Guarded(State(general: configuration.logLevel, parts: configuration.logLevels))
+    }
+
+    func replace(_ configuration: SupervisorConfiguration) {
+        state.with { $0 = State(general: configuration.logLevel, parts: configuration.logLevels) }
+    }
+
+    func level(of part: String) -> LogLevel {
+        state.with { $0.parts[part] ?? forced ?? $0.general }
+    }
+}

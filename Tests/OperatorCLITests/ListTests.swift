@@ -1,0 +1,43 @@
+import ArgumentParser
+import FoundationEssentials
+import Testing
+
+@testable import OperatorCLI
+
+@Suite struct ListTests {
+    private func mount(_ job: String, restarts: Int, state: String = "Ready", label: String) throws -> MountReport {
+        let json = """
+            {"mount_id":"00000000-0000-4000-8000-00000000000\(restarts)","job_id":"\(job)","path":"/","mountpoint":"/m/\(job)",
+            "state":"\(state)","created_at_epoch_ms":\(1000 + restarts),"labels":{"pipeline":"\(label)"},"ready_after_ms":2.5,
+            "worker":{"pid":\(restarts),"restarts":\(restarts),"served":1}}
+            """
+        return try JSONDecoder().decode(MountReport.self, from: Data(json.utf8))
+    }
+
+    private func names(_ arguments: [String]) throws -> [String?] {
+        let mounts = try [
+            mount("b", restarts: 9, label: "nightly"), mount("a", restarts: 10, label: "daily"),
+            mount("c", restarts: 1, state: "Quiescing", label: "nightly"),
+        ]
+        return try ListOptions.parse(arguments).select(mounts).map(\.job)
+    }
+
+    @Test func mountsAreChosenAndSorted() throws {
+        #expect(try names([]) == ["b", "a", "c"])
+        #expect(try names(["--sort", "job"]) == ["a", "b", "c"])
+        // By number, not by text.
+        #expect(try names(["--sort", "restarts"]) == ["c", "b", "a"])
+        #expect(try names(["--sort=-restarts"]) == ["a", "b", "c"])
+        #expect(try names(["--label", "pipeline=nightly"]) == ["b", "c"])
+        #expect(try names(["--label", "pipeline", "--state", "ready"]) == ["b", "a"])
+        #expect(try names(["--label", "stage"]) == [])
+    }
+
+    @Test func columnsAreChosen() throws {
+        let options = try ListOptions.parse(["--columns", "job,labels,ready"])
+        let lines = Presentation.list([try mount("j", restarts: 1, label: "x")], options.chosen([]))
+        #expect(lines == ["JOB  LABELS      READY", "j    pipeline=x  2.5 ms"])
+        #expect(throws: (any Error).self) { try ListOptions.parse(["--columns", "job,colour"]) }
+        #expect(throws: (any Error).self) { try ListOptions.parse(["--sort", "colour"]) }
+    }
+}

@@ -1,0 +1,73 @@
+import Glibc
+import LinuxSystem
+import Testing
+
+@testable import Supervision
+
+@Suite(.timeLimit(.minutes(1))) struct ChildLineTests {
+    @Test func linesAreTakenApart() {
+        let id = MountID.random()
+        let worker = ChildLine("antares-worker[42] \(id): no answer: from the owner")
+        #expect(worker.part == "worker" && worker.level == .warning)
+        #expect(worker.message == "no answer: from the owner")
+        #expect(worker.fields == ["pid": "42", "mount": id.rawValue])
+        let owner = ChildLine("error event=origin-offline origin=main serving=\"what is cached\"")
+        #expect(owner.part == "cache" && owner.level == .error)
+        #expect(owner.message == "event=origin-offline origin=main serving=\"what is cached\"")
+        #expect(ChildLine("info event=worker-closed mount=\(id) reason=x").fields == ["mount": id.rawValue])
+        for odd in [
+            "", "antares-worker[", "antares-worker[x] y: z", "antares-worker[1]", "antares-worker[1]:", "warning",
+        ] {
+            #expect(ChildLine(odd).fields["mount"] == nil, "\(odd)")
+        }
+    }
+
+    @Test func bytesAreCutIntoLines() {
+        var splitter = LineSplitter(maximum: 8)
+        func take(_ text: String) -> [String] {
+            splitter.take(Array(text.utf8)[...]).map { String(decoding: $0, as: UTF8.self) }
+        }
+        #expect(take("one\ntw") == ["one"])
+        #expect(take("o\n\n\nthree\n") == ["two", "three"])
+        #expect(take("far too long to be kept") == ["far too "])
+        #expect(take(" and on\nnext\n") == ["next"])
+    }
+
+    /// What is kept, in its order.
+    private final class Kept: SupervisorLog {
+        private let state = Guarded<[String]>([])
+        var messages: [String] { state.with { $0 } }
+
+        func log(_ level: LogLevel, _ message: String, _ fields: [(String, String)]) {}
+        func keep(_ level: LogLevel, part: String, _ message: String, _ fields: [(String, String)]) {
+            state.with { $0.append(message) }
+        }
+    }
+
+    @Test func theNextSupervisorReadsTheSameChildren() async throws {
+        let directory = "/tmp/antares-lines-\(getpid())-\(UInt64.random(in: 0 ... .max))"
+        try Directory.create(directory, mode: 0o700)
+        defer {
+            unlink(directory + "/" + ChildLines.name)
+            rmdir(directory)
+        }
+        let kept = Kept()
+        let lines = try ChildLines(runDirectory: directory, log: kept)
+        let end = try #require(lines.openEnd())
+        let sink = LineSink(inherited: end.raw)
+        sink.write(Array("info event=one\n".utf8))
+        while kept.messages.count < 1 { await Task.yield() }
+        // Another one on the same FIFO, as after a restart: whichever reads, the child's end is the same.
+        let next = try ChildLines(runDirectory: directory, log: kept)
+        sink.write(Array("info event=two\n".utf8))
+        while kept.messages.count < 2 { await Task.yield() }
+        sink.write(Array(repeating: UInt8(ascii: "x"), count: 100_000))
+        while kept.messages.count < 3 { await Task.yield() }
+        #expect(kept.messages[..<2] == ["event=one", "event=two"])
+        // What is not a FIFO takes nothing, and a full one delays nobody.
+        LineSink(inherited: -1).write([0x0A])
+        LineSink().write([0x0A])
+        for _ in 0..<2000 { sink.write(Array("info event=flood\n".utf8)) }
+        withExtendedLifetime(next) {}
+    }
+}

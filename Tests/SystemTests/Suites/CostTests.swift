@@ -1,0 +1,97 @@
+import Glibc
+import LinuxSystem
+import Testing
+
+extension SystemTests {
+    /// What work costs, in questions and not in time: to the worker (kernel requests), to the cache owner, to the origin.
+    @Suite struct CostTests {
+        private struct Counts {
+            /// Kernel requests that the mount's worker answered.
+            var upcalls = 0
+            /// Listings and objects that workers asked the owner for.
+            var listings = 0
+            var objects = 0
+            /// HTTP requests that the owner made, and objects that came.
+            var requests = 0
+            var fetched = 0
+
+            static func - (left: Counts, right: Counts) -> Counts {
+                Counts(
+                    upcalls: left.upcalls - right.upcalls, listings: left.listings - right.listings,
+                    objects: left.objects - right.objects, requests: left.requests - right.requests,
+                    fetched: left.fetched - right.fetched)
+            }
+        }
+
+        private func counts(_ farm: Farm, _ mount: Farm.Mount) throws -> Counts {
+            let counters = try farm.api.get("/cache").body["counters"]
+            func sum(_ names: String...) throws -> Int {
+                try names.reduce(0) { try $0 + #require(counters[$1].number, "\($1)") }
+            }
+            return Counts(
+                upcalls: try #require(try farm.status(mount)["worker"]["served"].number),
+                listings: try sum("directoryHits", "directoryMisses"), objects: try sum("blobHits", "blobMisses"),
+                requests: try sum("batchFetches", "blobFetches", "treeFetches", "listingFetches", "sizeFetches"),
+                fetched: try sum("batchedObjects", "blobFetches"))
+        }
+
+        /// 8 directories, an empty submodule among them; 206 files with contents, 2 links.
+        @Test(arguments: Form.allCases) func aWalkAndAReadOfEverything(form: Form) throws {
+            try Farm.run(Repository.small, Farm.Options(form: form)) { farm, _ in
+                let (mount, warm) = (try farm.mount("m"), try farm.mount("warm"))
+                var before = try counts(farm, mount)
+                try Program.shell("ls -lR . >/dev/null", in: mount.path)
+                let walk = try counts(farm, mount) - before
+                switch form {
+                case .lazy:
+                    // Opening is free; a listing and its end for each directory, and what the links lead to.
+                    #expect(walk.upcalls <= 8 * 3 + 2, "\(walk)")
+                    #expect(walk.listings <= 8, "at most one round trip for each directory: \(walk)")
+                case .sealed:
+                    #expect(walk.upcalls == 0 && walk.listings == 0, "\(walk)")
+                }
+                #expect(walk.objects <= 2, "the targets of links: \(walk)")
+
+                before = try counts(farm, mount)
+                try Program.shell("find . -type f -exec cat {} + >/dev/null", in: mount.path)
+                let read = try counts(farm, mount) - before
+                // One READ for each file; or two LOOKUPs, one of them for the first object of each part.
+                #expect(read.upcalls <= 206 * (form == .lazy ? 1 : 2), "\(read)")
+                #expect(read.listings == 0 && read.objects <= 206, "\(read)")
+                // Each object once; what is guessed and asked for at the same moment may come twice, a sixteenth at most.
+                #expect(walk.fetched + read.fetched <= 208 + (form == .lazy ? 13 : 0), "\(walk) \(read)")
+                #expect(walk.requests + read.requests <= 8 + 208 + 13, "\(walk) \(read)")
+
+                before = try counts(farm, mount)
+                try Program.shell("ls -lR . >/dev/null; find . -type f -exec cat {} + >/dev/null", in: mount.path)
+                let again = try counts(farm, mount) - before
+                #expect(
+                    again.upcalls == 0 && again.listings == 0 && again.objects == 0 && again.requests == 0, "\(again)")
+
+                // Another mount finds everything in the cache; a sealed one does not even look for it.
+                before = try counts(farm, warm)
+                try Program.shell("ls -lR . >/dev/null; find . -type f -exec cat {} + >/dev/null", in: warm.path)
+                let other = try counts(farm, warm) - before
+                #expect(other.requests == 0, "\(other)")
+                if form == .sealed { #expect(other.upcalls == 0 && other.objects == 0, "\(other)") }
+            }
+        }
+
+        /// A mount asks the owner twice, for the commit and for the worker's place, whatever the tree is like; the first of an image once more.
+        @Test(arguments: Form.allCases) func aMountAsksTheOwnerThreeTimes(form: Form) throws {
+            try Farm.run(Repository.small, Farm.Options(form: form)) { farm, _ in
+                try farm.unmount(try farm.mount("first"))
+                func messages() throws -> Int {
+                    try #require(try farm.api.get("/cache").body["counters"]["messages"].number)
+                }
+                let before = try messages()
+                // The question for the status is one itself.
+                let asking = try messages() - before
+                let mounts = try (0..<10).map { try farm.mount("m\($0)") }
+                let each = Double(try messages() - before - 2 * asking) / Double(mounts.count)
+                // pin, attach, deposit; the worker's greeting and, in a lazy mount, the root. Pings of the heartbeat come on top.
+                #expect(each <= 6, "\(each) messages for a mount")
+            }
+        }
+    }
+}
