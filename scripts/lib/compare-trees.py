@@ -15,6 +15,7 @@ parser.add_argument("worktree")
 parser.add_argument("time", type=int)
 parser.add_argument("--uid", type=int, default=0)
 parser.add_argument("--gid", type=int, default=0)
+parser.add_argument("--changed", action="store_true", help="with a changelist: what it has changed is newer")
 parser.add_argument("--text-names", action="store_true")
 options = parser.parse_args()
 entries = differences = 0
@@ -56,7 +57,8 @@ def compare(path, left, right):
         return differs(path, f"type {one.st_mode:o}, wanted {two.st_mode:o}")
     if (one.st_uid, one.st_gid) != (options.uid, options.gid):
         differs(path, f"owner {one.st_uid}:{one.st_gid}")
-    if path and (one.st_mtime_ns != options.time * 10**9):
+    commit_time = options.time * 10**9
+    if path and one.st_mtime_ns != commit_time and not (options.changed and one.st_mtime_ns > commit_time):
         differs(path, f"time {one.st_mtime_ns}")
     if stat.S_ISDIR(one.st_mode):
         if one.st_mode & 0o777 != 0o755:

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import time
 
-from farm import BenchError
+from client import BenchError
 
 libc = ctypes.CDLL(None, use_errno=True)
 MNT_DETACH = 2
@@ -61,6 +61,9 @@ class Overlay(Layered):
         mount_overlay(self.tree.native, upper, work, target)
         return target
 
+    def upper(self):
+        return os.path.join(self.base, "upper")
+
     def drop(self):
         unmount(os.path.join(self.base, "mnt"), MNT_DETACH)
 
@@ -80,6 +83,9 @@ class FuseOverlay(Layered):
             time.sleep(0.01)
         return target
 
+    def upper(self):
+        return os.path.join(self.base, "upper")
+
     def drop(self):
         if self.base and os.path.ismount(os.path.join(self.base, "mnt")):
             unmount(os.path.join(self.base, "mnt"), MNT_DETACH)
@@ -91,18 +97,56 @@ class FuseOverlay(Layered):
             self.process = None
 
 
-class Lazy:
-    """Ours; the objects are in the cache, the mount is new."""
-    name = "lazy"
+class Ours:
+    """A new mount; what the cache of its service has is cached."""
 
-    def __init__(self, farm, tree):
-        self.farm, self.tree, self.client, self.mount = farm, tree, None, None
+    def __init__(self, farm, tree, service=None):
+        self.farm, self.tree, self.service, self.client, self.mount = farm, tree, service or farm.service, None, None
 
     def make(self):
-        self.client = self.farm.client()
+        self.client = self.service.client()
         self.mount = self.client.mount(job_id=self.farm.next_job(), rev=self.tree.commit)
+        if self.name not in ("ours", self.mount["lower"]):
+            raise BenchError(f"the mount is {self.mount['lower']}, not {self.name}")
         return self.mount["mountpoint"]
+
+    def upper(self):
+        return self.mount["layers"]["upper"]
 
     def drop(self):
         self.client.unmount(self.mount["mount_id"])
         self.client.close()
+
+
+class Lazy(Ours):
+    name = "lazy"
+
+
+class Sealed(Ours):
+    name = "sealed"
+
+
+class Default(Ours):
+    """In whatever form the default configuration gives it."""
+    name = "ours"
+
+
+class Worktree:
+    """What a build farm does without any of this: a checkout for each job, from a clone on the same disk."""
+    name = "git worktree add"
+
+    def __init__(self, farm, tree):
+        self.farm, self.tree, self.path, self.count = farm, tree, None, 0
+
+    def make(self):
+        self.count += 1
+        self.path = self.farm.path(f"worktree{self.count}")
+        self.farm.run(["git", "-c", "safe.directory=*", "-c", "core.autocrlf=false", "-C", self.tree.repository,
+                       "worktree", "add", "-q", "--detach", self.path, self.tree.commit])
+        return self.path
+
+    def upper(self):
+        return self.path
+
+    def drop(self):
+        self.farm.run(["git", "-c", "safe.directory=*", "-C", self.tree.repository, "worktree", "remove", "--force", self.path])

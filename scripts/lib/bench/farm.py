@@ -2,83 +2,19 @@
 
 Whatever ends the benchmark (an error, a signal, kill -9, the time limit), a guardian process takes the farm away again.
 """
-import json
 import os
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 
+from client import BenchError
+from service import Service
+
 PROGRAMS = ("antares", "antares-supervisor", "antares-worker", "dicfuse-cache", "antares-origin")
-
-
-class BenchError(Exception):
-    pass
-
-
-class Client:
-    """One keep-alive connection to the operator API. Not for several threads."""
-
-    def __init__(self, path, timeout=30):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(timeout)
-        self.socket.connect(path)
-        self.buffer = b""
-
-    def close(self):
-        self.socket.close()
-
-    def call(self, method, target, body=None):
-        """The status and the decoded body of the answer."""
-        payload = b"" if body is None else json.dumps(body).encode()
-        head = f"{method} {target} HTTP/1.1\r\nHost: antares\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
-        self.socket.sendall(head.encode() + payload)
-        while b"\r\n\r\n" not in self.buffer:
-            self._receive()
-        head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
-        length = 0
-        for line in head.split(b"\r\n")[1:]:
-            name, _, value = line.partition(b":")
-            if name.lower() == b"content-length":
-                length = int(value)
-            elif name.lower() == b"transfer-encoding":
-                raise BenchError("the API answers in chunks, which this client does not read")
-        while len(self.buffer) < length:
-            self._receive()
-        text, self.buffer = self.buffer[:length], self.buffer[length:]
-        return int(head.split(b" ", 2)[1]), json.loads(text) if text else None
-
-    def _receive(self):
-        data = self.socket.recv(65536)
-        if not data:
-            raise BenchError("the supervisor closed the connection")
-        self.buffer += data
-
-    def mount(self, **fields):
-        """Asks for a mount and returns it when it is ready."""
-        status, body = self.call("POST", "/mounts", {"path": "/", **fields})
-        deadline = time.monotonic() + 30
-        while status < 300 and body["state"] != "Ready" and time.monotonic() < deadline:
-            status, body = self.call("GET", f"/mounts/{body['mount_id']}")
-        if status >= 300 or body["state"] != "Ready":
-            raise BenchError(f"POST /mounts: {status} {body}")
-        return body
-
-    def status(self, mount_id):
-        status, body = self.call("GET", f"/mounts/{mount_id}")
-        if status != 200:
-            raise BenchError(f"GET /mounts/{mount_id}: {status} {body}")
-        return body
-
-    def unmount(self, mount_id):
-        status, body = self.call("DELETE", f"/mounts/{mount_id}")
-        if status >= 300:
-            raise BenchError(f"DELETE /mounts/{mount_id}: {status} {body}")
-        return body
 
 
 def await_end(pid, seconds):
@@ -151,7 +87,8 @@ def wipe(directory):
     for point in mounts(directory):
         subprocess.run(["umount", "-l", "--", point], **quiet)
     subprocess.run(["find", directory, "-xdev", "-maxdepth", "4", "-type", "d", "-exec", "chattr", "-i", "--", "{}", "+"], **quiet)
-    subprocess.run(["rm", "-rf", "--one-file-system", "--", directory], **quiet)
+    # Some dozen caches and checkouts.
+    subprocess.run(["rm", "-rf", "--one-file-system", "--", directory], **{**quiet, "timeout": 600})
 
 
 def guard(directory, limit):
@@ -194,8 +131,10 @@ class Farm:
             os.chmod(self.path("bin", program), 0o755)
         self.origin_url = None
         self.origin = None
-        self.supervisor = None
+        self.service = None
+        self.services = []
         self.generation = 0
+        self.origins = 0
         self.job = 0
 
     def path(self, *parts):
@@ -220,7 +159,13 @@ class Farm:
                 if more["stdout"] == subprocess.DEVNULL and data is None:
                     # Popen.wait with a timeout looks every 50 ms, which is longer than what is measured here.
                     await_end(process.pid, timeout)
-                out, _ = process.communicate(data, timeout=timeout)
+                try:
+                    out, _ = process.communicate(data, timeout=timeout)
+                except BrokenPipeError:
+                    # It ended before it had read everything; what it said is told below.
+                    out = b""
+                    process.wait(timeout)
+                    process.stdin = None
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
@@ -250,73 +195,42 @@ class Farm:
         raise BenchError(f"{name} does not start\n{self.tail(name)}")
 
     def start_origin(self, repository):
-        self.origin = self.start(
-            "origin", [self.path("bin", "antares-origin"), "--repo", repository, "--listen", "127.0.0.1:0"])
-        line = self.wait_for("origin", self.origin, lambda line: line.startswith("listening on "))
-        self.origin_url = line.split()[2]
+        self.origin, self.origin_url = self.new_origin(repository)
 
-    def start_supervisor(self):
-        """A supervisor with an empty cache and no state."""
+    def new_origin(self, repository):
+        """Process and address of an origin that serves the repository."""
+        self.origins += 1
+        name = f"origin{self.origins}"
+        process = self.start(name, [self.path("bin", "antares-origin"), "--repo", repository, "--listen", "127.0.0.1:0"])
+        line = self.wait_for(name, process, lambda line: line.startswith("listening on "))
+        return process, line.split()[2]
+
+    def stop(self, process):
+        process.terminate()
+        process.wait(30)
+
+    def start_service(self, seal, origin_url=None):
+        """A supervisor beside the farm's own, with an empty cache."""
         self.generation += 1
-        base = self.path(f"g{self.generation}")
-        os.mkdir(base, 0o711)
-        os.chmod(base, 0o711)
-        with open(f"{base}/supervisor.toml", "w", encoding="utf-8") as config:
-            config.write(f"""[supervisor]
-socket = "{base}/run/api.sock"
-state_dir = "{base}/state"
-run_dir = "{base}/run"
-mount_root = "{base}/mnt"
-upper_root = "{base}/upper"
-worker_user = "64711"
+        service = Service(self, f"g{self.generation}", seal, origin_url)
+        self.services.append(service)
+        return service
 
-[cache]
-dir = "{base}/cache"
-user = "64712"
-limit = "20GiB"
-
-[origins.local]
-url = "{self.origin_url}"
-default = true
-""")
-        name = f"supervisor{self.generation}"
-        self.supervisor = self.start(
-            name, [self.path("bin", "antares-supervisor"), "--config", f"{base}/supervisor.toml"])
-        # The programs it starts write to the same log, so that a line there is not enough.
-        client, until = None, time.monotonic() + 30
-        while client is None:
-            try:
-                client = self.client()
-            except OSError:
-                if self.supervisor.poll() is not None or time.monotonic() > until:
-                    raise BenchError(f"the supervisor does not start\n{self.tail(name)}") from None
-                time.sleep(0.01)
-        with_spares = time.monotonic() + 5
-        while time.monotonic() < with_spares and client.call("GET", "/health")[1].get("spare_workers", 0) < 4:
-            time.sleep(0.02)
-        client.close()
+    def start_supervisor(self, seal=True):
+        self.service = self.start_service(seal)
 
     def stop_supervisor(self):
-        """Its directories stay until the end: ext4 passes over inodes deleted in the last minutes one by one (recently_deleted in
-        fs/ext4/ialloc.c), so that the next cache would be filled several times slower than an empty disk allows."""
-        if self.supervisor is None:
-            return
-        self.supervisor.terminate()
-        try:
-            self.supervisor.wait(60)
-        except subprocess.TimeoutExpired:
-            self.supervisor.kill()
-            self.supervisor.wait(10)
-            raise BenchError("the supervisor did not end within 60 s") from None
-        finally:
-            self.supervisor = None
+        for service in self.services:
+            service.stop()
+        self.services = []
 
-    def renew(self):
+    def renew(self, seal=True):
+        """Another supervisor with an empty cache instead of all there are."""
         self.stop_supervisor()
-        self.start_supervisor()
+        self.start_supervisor(seal)
 
     def client(self):
-        return Client(self.path(f"g{self.generation}", "run", "api.sock"))
+        return self.service.client()
 
     def next_job(self):
         self.job += 1

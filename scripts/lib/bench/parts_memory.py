@@ -1,11 +1,15 @@
 """The part `memory`: what processes cost that have nothing to do, and workers that have seen everything."""
 import os
+import subprocess
 import time
 
-from contenders import Lazy
+from client import BenchError
+
+from contenders import Default, Lazy, Sealed
 from parts_files import walk
 
 MOUNTS = 20
+SHARED_BYTES = 150_000_000
 QUIET_SECONDS = 10
 # Longer than the deadlines of requests, which may leave a last wake-up behind each.
 SETTLE_SECONDS = 15
@@ -27,6 +31,54 @@ def private(pid):
     return (sums["Private_Clean"] + sums["Private_Dirty"]) / 1e6
 
 
+def anonymous(pid):
+    """What a process has in memory that is no file's (RssAnon of proc_pid_status(5)), in megabytes."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as lines:
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:")) / 1e6
+
+
+def machine():
+    """Page cache and slab of the whole machine, in megabytes: of use only where nothing else runs."""
+    with open("/proc/meminfo", encoding="ascii") as lines:
+        values = {line.partition(":")[0]: int(line.split()[1]) * 1024 / 1e6 for line in lines}
+    return values["Cached"], values["Slab"]
+
+
+def shared_part(bench):
+    """Mounts that start together on an empty cache and read the same: what the machine keeps in memory for it."""
+    farm, names = bench.farm, bench.farm.path("shared")
+    chosen, total = [], 0
+    for size, name in sorted(((os.lstat(os.path.join(os.fsencode(bench.tree.native), name)).st_size, name)
+                              for name in bench.tree.files), reverse=True):
+        if total >= SHARED_BYTES or size == 0:
+            break
+        chosen.append(name)
+        total += size
+    with open(names, "wb") as out:
+        out.write(b"".join(name + b"\0" for name in chosen))
+    for kind, wanted in ((Default, "started together on an empty cache"), (Sealed, "sealed")):
+        farm.renew()
+        if kind is Sealed:
+            farm.service.await_seal(bench.tree.commit)
+        mounts = [kind(farm, bench.tree) for _ in range(MOUNTS)]
+        directories = [mount.make() for mount in mounts]
+        before = machine()
+        readers = []
+        for directory in directories:
+            with open(names, "rb") as stream:
+                readers.append(subprocess.Popen(["xargs", "-0", "cat", "--"], cwd=directory, stdin=stream,
+                                                stdout=subprocess.DEVNULL))
+        if any(reader.wait(600) for reader in readers):
+            raise BenchError("a reader failed")
+        cached, slab = (after - earlier for after, earlier in zip(machine(), before))
+        for mount in mounts:
+            mount.drop()
+        text = f"{MOUNTS} mounts, {wanted}, that read the same {len(chosen)} files"
+        budget = (1.2, 6.0) if kind is Sealed else (None, None)
+        bench.report.figure("memory", f"{text}: page cache against their size", cached / (total / 1e6), "x", budget[0])
+        bench.report.figure("memory", "… slab of each mount", slab / MOUNTS, "MB", budget[1])
+
+
 def switches(pids):
     """How often the threads of these processes went to sleep, by thread."""
     counts = {}
@@ -41,7 +93,7 @@ def switches(pids):
 
 def memory_part(bench):
     report, farm = bench.report, bench.farm
-    farm.renew()
+    farm.renew(seal=False)
     mounts = [Lazy(farm, bench.tree) for _ in range(MOUNTS)]
     directories = [mount.make() for mount in mounts]
     one = mounts[0]
@@ -73,3 +125,4 @@ def memory_part(bench):
         report.figure("memory", "cache owner after that walk: private", private(owner[0]), "MB", 200)
     for mount in mounts:
         mount.drop()
+    shared_part(bench)

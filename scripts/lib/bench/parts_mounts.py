@@ -1,12 +1,10 @@
-"""The parts `mount` and `unmount`: how long the API takes, one at a time and many at once."""
+"""The part `mount`: how long the API takes, one at a time and many at once."""
 import os
-import subprocess
-import sys
 import threading
 import time
 
 from contenders import mount_overlay, unmount
-from farm import BenchError
+from client import BenchError
 from report import median
 
 
@@ -84,6 +82,8 @@ def mount_part(bench):
     report, farm, count = bench.report, bench.farm, bench.mount_count
     first_mounts(bench)
     client = farm.client()
+    client.unmount(client.mount(job_id=farm.next_job(), rev=bench.tree.commit)["mount_id"])
+    farm.service.await_seal(bench.tree.commit)
     farm_idle = [timed(client.call, "GET", "/health")[0] for _ in range(100)]
     times, inside, live = [], [], []
     for _ in range(count):
@@ -103,38 +103,6 @@ def mount_part(bench):
     gone, _ = in_parallel(farm, 24, live, lambda client, item: client.unmount(item))
     report.figure("mount", f"{count} concurrent DELETE: all gone", gone, "s")
     jobs = [farm.next_job() for _ in range(count)]
-    seconds, bodies = in_parallel(farm, 24, jobs, lambda client, job: client.mount(job_id=job, rev=bench.tree.commit))
-    report.figure("mount", f"{count} concurrent POST /mounts from 24 clients: all Ready", seconds, "s", 1.5 * count / 200)
+    seconds, bodies = in_parallel(farm, count, jobs, lambda client, job: client.mount(job_id=job, rev=bench.tree.commit))
+    report.figure("mount", f"{count} concurrent POST /mounts: all Ready", seconds, "s", 1.5 * count / 200)
     bench.live = [body["mount_id"] for body in bodies]
-
-
-def unmount_part(bench):
-    report, farm = bench.report, bench.farm
-    client = farm.client()
-    while len(bench.live) < bench.mount_count:
-        bench.live.append(client.mount(job_id=farm.next_job(), rev=bench.tree.commit)["mount_id"])
-    times = [timed(client.unmount, mount_id)[0] for mount_id in bench.live]
-    bench.live = []
-    report.spread("unmount", f"{len(times)} idle mounts, DELETE → gone", times, (None, 0.050))
-    _, ended = overlay_alone(bench, bench.mount_count)
-    report.spread("unmount", "umount(2) of a kernel overlay alone", ended)
-
-    body = client.mount(job_id=farm.next_job(), rev=bench.tree.commit)
-    name = os.path.join(os.fsencode(body["mountpoint"]), bench.tree.files[0])
-    with farm.log("holder") as log:
-        # Sits in the mount with a file open, as a process does that a job left behind.
-        holder = subprocess.Popen(
-            [sys.executable, "-c", "import os, sys; f = open(sys.argv[1], 'rb'); print(1, flush=True); sys.stdin.read()", name],
-            cwd=os.path.dirname(name), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
-    try:
-        holder.stdout.readline()
-        seconds, (status, answer) = timed(client.call, "DELETE", f"/mounts/{body['mount_id']}")
-    finally:
-        holder.stdin.close()
-        holder.kill()
-        holder.wait()
-        holder.stdout.close()
-    report.figure("unmount", "a mount with an open file and a working directory in it", seconds, "s", 5)
-    if status >= 300:
-        report.note(f"unmount: the busy mount was answered {status} {answer}")
-    client.close()

@@ -13,7 +13,7 @@ import threading
 import time
 
 if __name__ != "__main__":
-    from farm import BenchError
+    from client import BenchError
     from report import percentile
 
 THREADS = 4
@@ -122,8 +122,52 @@ def gap_after(moment, operations):
     return (min(answers) - before if answers else None), max(waits, default=0.0)
 
 
+BOUNDS = (0.001, 0.002, 0.003, 0.005, 0.010, 0.020, 0.050, 0.100, 0.5)
+
+
+def cold_answer(root, number):
+    """The wait of one lookup of a name that nobody asked for before."""
+    begun = time.monotonic()
+    try:
+        os.lstat(os.path.join(root, f"absent-{number}"))
+    except FileNotFoundError:
+        return time.monotonic() - begun
+    raise BenchError("a name that is not there was found")
+
+
+def histogram(bench, client):
+    """Many first kills: each mount's worker dies once, and a lookup that starts then waits for the next worker.
+
+    The gap is from the moment the process was gone to the answer, so it has the takeover and one cold lookup in it.
+    """
+    report, gaps, errors = bench.report, [], []
+    for number in range(bench.takeover_count):
+        body = client.mount(job_id=bench.farm.next_job(), rev=bench.tree.commit)
+        try:
+            cold_answer(body["mountpoint"], "before")
+            before, _ = kill_worker(client, body["mount_id"])
+            cold_answer(body["mountpoint"], number)
+            gaps.append(time.monotonic() - before)
+        except OSError as error:
+            errors.append(str(error))
+        finally:
+            client.unmount(body["mount_id"])
+    report.spread("takeover", f"{len(gaps)} × kill -9 of as many mounts, kill → cold answer", gaps, (0.010, 0.050))
+    report.figure("takeover", "… longest", max(gaps, default=0.0), "s")
+    report.figure("takeover", "… errors", len(errors), "count", 0)
+    counts = [sum(low < gap <= high for gap in gaps) for low, high in zip((0.0, *BOUNDS), (*BOUNDS, float("inf")))]
+    names = [f"≤ {bound * 1000:g} ms" for bound in BOUNDS] + ["more"]
+    report.note("takeover gaps: " + ", ".join(f"{name}: {count}" for name, count in zip(names, counts) if count))
+    if errors:
+        report.error(f"takeover: {errors[0]}")
+
+
 def takeover_part(bench):
-    """A supervisor may let a worker that dies again and again wait longer, so that each kill here is the first of its mount."""
+    """A supervisor may let a worker that dies again and again wait longer, so that each kill here is the first of its mount.
+
+    The mounts are lazy: of a sealed one the kernel answers nearly everything without a worker.
+    """
+    bench.farm.renew(seal=False)
     report, client, kills = bench.report, bench.farm.client(), bench.kill_count
     gaps, waits, errors, quiet = [], [], [], []
     for _ in range(kills):
@@ -144,6 +188,8 @@ def takeover_part(bench):
     report.figure("takeover", "… errors seen by readers", len(errors), "count", 0)
     if errors:
         report.error(f"takeover: {errors[0]}")
+
+    histogram(bench, client)
 
     moments, operations, seen = observe(bench, client, 3, 3.0)
     again = [gap_after(moment, operations)[0] for moment in moments]

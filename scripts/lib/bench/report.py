@@ -49,8 +49,8 @@ class Report:
         self.figure(part, f"{name}, p50", percentile(samples, 0.5), "s", budgets[0], samples)
         self.figure(part, f"{name}, p99", percentile(samples, 0.99), "s", budgets[1])
 
-    def compare(self, part, name, unit, samples, reference="native", budget=None):
-        """`samples`: {contender: [value of each round]}; `budget`: (contender, against whom, highest ratio)."""
+    def compare(self, part, name, unit, samples, reference="native", budgets=()):
+        """`samples`: {contender: [value of each round]}; `budgets`: (contender, against whom, highest ratio) of each."""
         base = samples.get(reference)
         row = {"part": part, "name": name, "unit": unit, "samples": samples, "contenders": {}}
         for contender, values in samples.items():
@@ -59,10 +59,12 @@ class Report:
                 "ratio": median(value / other for value, other in zip(values, base)) if base else None}
         if base:
             row["noise"] = (max(base) - min(base)) / median(base)
-        if budget and budget[0] in samples and budget[1] in samples:
-            whom, against, most = budget
-            ratio = median(value / other for value, other in zip(samples[whom], samples[against]))
-            row["budget"] = {"contender": whom, "against": against, "ratio": ratio, "most": most, "within": ratio <= most}
+        row["budgets"] = []
+        for whom, against, most in budgets:
+            if whom in samples and against in samples:
+                ratio = median(value / other for value, other in zip(samples[whom], samples[against]))
+                row["budgets"].append(
+                    {"contender": whom, "against": against, "ratio": ratio, "most": most, "within": ratio <= most})
         self.comparisons.append(row)
 
     def note(self, text):
@@ -70,6 +72,15 @@ class Report:
 
     def error(self, text):
         self.errors.append(text)
+
+    def noise(self):
+        """How far the same work on the same files varied from round to round: below that, a difference is none."""
+        rows = [row for row in self.comparisons if "noise" in row and len(next(iter(row["samples"].values()))) > 1]
+        spreads = [row["noise"] / 2 for row in rows]
+        if not spreads:
+            return "noise: not known, nothing was repeated"
+        return (f"noise: the reference of each comparison varied by ±{median(spreads) * 100:.0f} % (median of {len(spreads)}), "
+                f"±{max(spreads) * 100:.0f} % at most; ratios are medians of ratios within a round")
 
     def text(self):
         lines = []
@@ -91,9 +102,9 @@ class Report:
                     entry = row["contenders"].get(name)
                     ratio = f" ({entry['ratio']:.2f}×)" if entry and entry["ratio"] is not None else ""
                     cells.append(show(entry["median"], row["unit"]) + ratio if entry else "–")
-                budget = row.get("budget")
-                goal = f"{budget['ratio']:.2f}× {budget['against']}, ≤ {budget['most']}×" if budget else ""
-                verdict = {None: "", True: "ok", False: "OVER"}[budget and budget["within"]]
+                goal = "; ".join(f"{one['contender']} {one['ratio']:.2f}× {one['against']}, ≤ {one['most']}×" for one in row["budgets"])
+                over = [one["contender"] for one in row["budgets"] if not one["within"]]
+                verdict = "" if not row["budgets"] else f"OVER: {', '.join(over)}" if over else "ok"
                 noise = f"±{row['noise'] * 50:.0f} %" if "noise" in row else ""
                 rows.append((row["part"], row["name"], *cells, noise, goal, verdict))
             lines += table(rows) + [""]
@@ -103,7 +114,7 @@ class Report:
 
     def json(self):
         return json.dumps({
-            "environment": self.environment, "figures": self.figures, "comparisons": self.comparisons,
+            "environment": self.environment, "noise": self.noise(), "figures": self.figures, "comparisons": self.comparisons,
             "notes": self.notes, "errors": self.errors}, indent=1, ensure_ascii=False)
 
 
