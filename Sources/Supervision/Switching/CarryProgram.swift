@@ -24,16 +24,16 @@ final class CarryProgram: Sendable {
     }
 
     /// Returns when it has ended well. Throws ETIMEDOUT at the deadline, ECANCELED when `isCancelled` says so, and EIO with its own words if it fails.
-    func finish(until deadline: Deadline, isCancelled: @Sendable () -> Bool) async throws(SystemError) {
+    /// One that does not end although it was killed, because it waits in the kernel for a silent server, is left to `monitor` to reap.
+    func finish(
+        until deadline: Deadline, reapedBy monitor: ExitMonitor, isCancelled: @Sendable () -> Bool
+    ) async throws(SystemError) {
         var text: [UInt8] = []
         var pause = Duration.milliseconds(1)
         while !child.waitForEnd(until: .now) {
             drain(&text)
             if deadline.hasPassed || isCancelled() {
-                child.signal(SIGKILL)
-                // It is in the middle of a system call at most.
-                while !child.waitForEnd(until: .now) { try? await Task.sleep(for: pause) }
-                _ = child.reap()
+                await kill(reapedBy: monitor)
                 throw SystemError(deadline.hasPassed ? .timedOut : .cancelled, "running", path)
             }
             try? await Task.sleep(for: pause)
@@ -42,6 +42,13 @@ final class CarryProgram: Sendable {
         drain(&text)
         guard let status = child.reap(), status != .code(0) else { return }
         throw SystemError(.ioError, "running", path, detail: "\(status): \(String(decoding: text, as: UTF8.self))")
+    }
+
+    private func kill(reapedBy monitor: ExitMonitor) async {
+        child.signal(SIGKILL)
+        let patience = Deadline.after(MountEnvironment.killTimeout)
+        while !child.waitForEnd(until: .now), !patience.hasPassed { try? await Task.sleep(for: .milliseconds(1)) }
+        if child.reap() == nil { monitor.whenEnded(child) { _ in } }
     }
 
     private func drain(_ text: inout [UInt8]) {

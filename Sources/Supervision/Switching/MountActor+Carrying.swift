@@ -88,7 +88,7 @@ extension MountActor {
     ) async throws(SupervisorError) {
         do throws(SystemError) {
             let program = try await environment.mountThreads.run(start)
-            try await program.finish(until: deadline) { succession.isCancelled }
+            try await program.finish(until: deadline, reapedBy: environment.monitor) { succession.isCancelled }
         } catch {
             throw Self.carryFailure(error)
         }
