@@ -362,10 +362,14 @@ final class Farm: Sendable {
 
     private func showLogs() {
         for log in ["supervisor.log", "origin.log"] {
-            let text = (try? File.text(directory + "/" + log, limit: 64 << 20)) ?? ""
-            let lines = text.split(separator: "\n").suffix(40).joined(separator: "\n")
-            Issue.record("\(log):\n\(lines)")
+            Issue.record("\(log):\n\(lastLines(of: log, 40))")
         }
+    }
+
+    /// Of a log in the farm's directory; empty if there is none.
+    func lastLines(of log: String, _ count: Int) -> String {
+        let text = (try? File.text(directory + "/" + log, limit: 64 << 20)) ?? ""
+        return text.split(separator: "\n").suffix(count).joined(separator: "\n")
     }
 
     private func wipe() {
