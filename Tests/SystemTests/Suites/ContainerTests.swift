@@ -52,6 +52,33 @@ extension SystemTests {
             }
         }
 
+        /// The root of all mounts is another after a stop of the service; what is above it is not.
+        @Test func aDirectoryAboveTheRootOutlastsAStop() throws {
+            try Farm.run(Repository.small) { farm, _ in
+                // Shared, as under systemd everything is.
+                try farm.stopSupervisor()
+                let above = farm.directory
+                try Program.shell("mount --bind '\(above)' '\(above)'; mount --make-shared '\(above)'")
+                defer { try? Mounts.detach(above) }
+                try farm.startSupervisor()
+                let whole = try Container(farm, .rslave, volume: above)
+                defer { whole.end() }
+                let root = try Container(farm, .rslave)
+                defer { root.end() }
+                try farm.stopSupervisor()
+                try farm.startSupervisor()
+                let mount = try farm.mount("next")
+                let place = "/mnt/mnt/\(mount.id)"
+                #expect(try whole.output("cat \(place)/src/name") == "the tree\n")
+                #expect(try root.output("ls -A /mnt") == "", "the root that it has is the old one")
+                try farm.unmount(mount)
+                #expect(try whole.run("ls \(place)").status == .code(2))
+                try farm.stopSupervisor()
+                try Mounts.detach(above)
+                try farm.startSupervisor()
+            }
+        }
+
         @Test(arguments: Form.allCases) func aBusyJobIsNamed(form: Form) throws {
             try Farm.run(Repository.small, Self.options(form)) { farm, _ in
                 let container = try Container(farm, .rslave)
@@ -89,8 +116,7 @@ extension SystemTests {
             }
         }
 
-        /// Mountpoints that somebody else made stay, and so does what a container has bound of them; a single mount bound anywhere is the same,
-        /// whatever its propagation, because its place in the container is not below one of ours.
+        /// Whatever its propagation: its place in the container is not below one of ours, so nothing of what happens there reaches it.
         @Test(arguments: Form.allCases, Container.Propagation.allCases)
         func aMountThatIsBoundAloneIsPinned(form: Form, propagation: Container.Propagation) throws {
             try Farm.run(Repository.small, Self.options(form)) { farm, _ in
