@@ -14,13 +14,11 @@ struct JSONText: Encoder {
     /// The next value of what is open, to its end.
     static func encode<Value: Encodable>(_ value: Value, to output: JSONOutput) throws {
         let (depth, before) = (output.depth, output.bytes.count)
-        // Whose order is another in each process.
-        if let members = value as? [String: String], Value.self == [String: String].self {
+        // The order of these is another in each process. Compared first, because a cast that fails costs more than most values.
+        if Value.self == [String: String].self, let members = value as? [String: String] {
             try encode(members, to: output)
-        } else if let members = value as? [String: Int], Value.self == [String: Int].self {
+        } else if Value.self == [String: Int].self, let members = value as? [String: Int] {
             try encode(members, to: output)
-        } else if let text = value as? String, Value.self == String.self {
-            output.text(text)
         } else {
             try value.encode(to: JSONText(output: output, depth: depth))
         }
