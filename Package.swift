@@ -130,15 +130,17 @@ if !coreOnly {
         program("antares-origin", ["OriginServer", "LinuxSystem", arguments, log]),
 
         tests("SupervisorConfigTests", ["SupervisorConfig", "Supervision", "LinuxSystem"]),
+        // Holds answers to the description of the API, whoever gave them.
+        .target(name: "DescribedAPI", path: "Tests/DescribedAPI", swiftSettings: swift),
         tests(
             "OperatorAPITests",
-            ["OperatorAPI", "Supervision", "LinuxSystem", hummingbird, nioCore, log]),
+            ["OperatorAPI", "DescribedAPI", "Supervision", "LinuxSystem", hummingbird, nioCore, log]),
         tests(
             "OriginServerTests",
             ["OriginServer", "GitObjects", "GitHashing", .product(name: "HummingbirdTesting", package: "hummingbird")]),
         tests(
             "OperatorCLITests", ["OperatorCLI", "OperatorAPI", "Supervision", "LinuxSystem", arguments, nioCore, log]),
-        tests("SystemTests", ["LinuxSystem"]),
+        tests("SystemTests", ["DescribedAPI", "LinuxSystem"]),
     ]
 }
 
