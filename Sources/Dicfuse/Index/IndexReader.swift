@@ -14,15 +14,20 @@ struct IndexReader: ~Copyable, @unchecked Sendable {
         open = try OpenReader(slot.current)
     }
 
-    /// Runs `body` on what was committed last.
+    /// Runs `body` on what was committed last. Damage that it meets is noted in the slot.
     borrowing func read<Value>(
         _ body: (borrowing IndexTransaction) throws(IndexError) -> Value
     ) throws(IndexError) -> Value {
         let current = slot.current
-        if current !== open.environment { try open.change(to: current) }
-        try IndexError.check(mdb_txn_renew(open.handle), "mdb_txn_renew")
-        defer { mdb_txn_reset(open.handle) }
-        return try body(IndexTransaction(reading: current, handle: open.handle))
+        do throws(IndexError) {
+            if current !== open.environment { try open.change(to: current) }
+            try IndexError.check(mdb_txn_renew(open.handle), "mdb_txn_renew")
+            defer { mdb_txn_reset(open.handle) }
+            return try body(IndexTransaction(reading: current, handle: open.handle))
+        } catch {
+            if error.isDamage { slot.noteDamage(current) }
+            throw error
+        }
     }
 
     borrowing func packedDirectory(_ id: ObjectID) throws(IndexError) -> [UInt8]? {

@@ -5,6 +5,8 @@ import LinuxSystem
 final class IndexSlot: Sendable {
     private struct State {
         var environment: IndexEnvironment
+        /// Somebody met damage in it.
+        var isDamaged = false
         /// Somebody has asked for it to be replaced.
         var isDoubted = false
     }
@@ -73,10 +75,15 @@ final class IndexSlot: Sendable {
         state.with { $0.environment }
     }
 
-    /// Notes that `environment` is damaged. True for the first who says so: it has to be replaced.
-    func doubt(_ environment: IndexEnvironment) -> Bool {
+    /// Somebody met damage in `environment`. What was replaced meanwhile says nothing of what took its place.
+    func noteDamage(_ environment: IndexEnvironment) {
+        state.with { if $0.environment === environment { $0.isDamaged = true } }
+    }
+
+    /// Whether the index in use has to be replaced; true for the first who asks.
+    func doubt() -> Bool {
         state.with { state in
-            guard state.environment === environment, !state.isDoubted else { return false }
+            guard state.isDamaged, !state.isDoubted else { return false }
             state.isDoubted = true
             return true
         }

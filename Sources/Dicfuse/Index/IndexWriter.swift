@@ -143,7 +143,7 @@ final class IndexWriter: Sendable {
             counters.add(.storageFailures)
             log.error("index-write-failed", ["cause": "\(error)", "changes": "\(items.count)"])
             for item in items { item.committed(false) }
-            if error.isDamage, slot.doubt(slot.current) { submit(.replaceIndex) }
+            replaceIfDamaged(error)
         }
     }
 
@@ -159,6 +159,13 @@ final class IndexWriter: Sendable {
                 return batch.usage
             }
         }
+    }
+
+    /// Only this thread replaces the index, so the one in use is the one that the error came from.
+    private func replaceIfDamaged(_ error: IndexError) {
+        guard error.isDamage else { return }
+        slot.noteDamage(slot.current)
+        if slot.doubt() { submit(.replaceIndex) }
     }
 
     private func publish(_ change: IndexChange) -> Bool {
@@ -193,7 +200,7 @@ final class IndexWriter: Sendable {
         }
         if case .failure(let error) = counted {
             log.error("index-read-failed", ["cause": "\(error)"])
-            if error.isDamage, slot.doubt(environment) { submit(.replaceIndex) }
+            replaceIfDamaged(error)
         }
         usage.with { $0 = (try? counted.get()) ?? StoreUsage() }
         hooks.usageChanged()

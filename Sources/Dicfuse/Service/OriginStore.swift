@@ -335,7 +335,7 @@ final class OriginStore: DeadlineKeeper {
     func unreadable(_ error: IndexError) {
         counters.add(.storageFailures)
         log.error("index-read-failed", ["origin": name, "cause": "\(error)"])
-        if error.isDamage, index.doubt(index.current) { writer.submit(.replaceIndex) }
+        if error.isDamage, index.doubt() { writer.submit(.replaceIndex) }
     }
 
     func packedDirectory(_ id: ObjectID) -> [UInt8]? {

@@ -9,14 +9,6 @@ import Testing
 
 @Suite("Owner and damage on its disk", .timeLimit(.minutes(5)))
 struct DamageTests {
-    private func overwrite(_ path: String, _ bytes: [UInt8], at offset: Int = 0) throws {
-        chmod(path, 0o644)
-        let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
-        try file.seek(toOffset: UInt64(offset))
-        try file.write(contentsOf: Data(bytes))
-        try file.close()
-    }
-
     // MARK: Objects
 
     @Test("A verification finds contents that changed, sets them aside and fetches them again")

@@ -6,6 +6,15 @@ import LinuxSystem
 
 @testable import Dicfuse
 
+/// Damages a file, whatever its mode says.
+func overwrite(_ path: String, _ bytes: [UInt8], at offset: Int = 0) throws {
+    chmod(path, 0o644)
+    let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+    try file.seek(toOffset: UInt64(offset))
+    try file.write(contentsOf: Data(bytes))
+    try file.close()
+}
+
 /// A repository of many files of known contents, and ways to read all of it through an owner.
 struct Library {
     let world: World

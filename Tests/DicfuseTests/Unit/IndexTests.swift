@@ -46,6 +46,29 @@ final class IndexTests {
         #expect(try reader.packedDirectory(id) == nil)
     }
 
+    @Test("Damage that was met in an index which has been replaced meanwhile says nothing of the one in its place")
+    func lateDoubt() throws {
+        let index = directory + "/index"
+        let slot = try IndexSlot.open(index, readers: 2).slot
+        try slot.current.write { (transaction) throws(IndexError) in
+            try transaction.put(.trees, IndexKey(id), [UInt8](repeating: 1, count: 8000))
+        }
+        #expect(!slot.doubt())
+        let early = try IndexReader(slot)
+        let late = try IndexReader(slot)
+        let size = Int(try FileStatus(of: index + "/data.mdb").size)
+        try overwrite(index + "/data.mdb", [UInt8](repeating: 0, count: size - 8192), at: 8192)
+        #expect(throws: IndexError.self) { try early.packedDirectory(id) }
+        #expect(throws: IndexError.self) { try late.packedDirectory(id) }
+        #expect(slot.doubt())
+        #expect(!slot.doubt(), "once is enough")
+        _ = try slot.replace()
+        // The second reader's error is handled only now.
+        #expect(!slot.doubt())
+        #expect(try late.packedDirectory(id) == nil)
+        #expect(!slot.doubt())
+    }
+
     @Test("An index that was cut short is damage, not the end of the process")
     func cutShort() throws {
         do {
