@@ -8,6 +8,7 @@ public enum CacheOperation: UInt16, Sendable, CaseIterable {
     case open = 4
     case cancel = 5
     case provide = 6
+    case ahead = 7
 
     case pin = 16
     case attach = 17
@@ -35,7 +36,9 @@ public enum CacheOperation: UInt16, Sendable, CaseIterable {
 /// The versions of the worker–owner protocol that this build speaks.
 public enum CacheProtocolVersion {
     public static let oldest: UInt16 = 1
-    public static let newest: UInt16 = 1
+    public static let newest: UInt16 = 2
+    /// The first one with `ahead`.
+    public static let ahead: UInt16 = 2
 
     /// The highest version both sides speak, or nil.
     public static func agreed(oldest: UInt16, newest: UInt16) -> UInt16? {

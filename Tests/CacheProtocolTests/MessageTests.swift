@@ -10,6 +10,7 @@ import WireFormat
         let requests: [WorkerRequest] = [
             .hello(oldest: 1, newest: 3), .directory(id), .stat(directory: id, index: 9),
             .open(id, expectedSize: 1 << 33), .cancel(id: .max), .provide(id),
+            .ahead(AheadRange(directory: id, wanted: .directories, first: 70_000, count: 32)),
         ]
         for request in requests {
             var reader = WireReader(request.encode().bytes)
@@ -28,13 +29,31 @@ import WireFormat
             (.hello, .hello(version: 1)), (.directory, .directory([1, 2])), (.directory, .directoryFile(size: 70_000)),
             (.stat, .stat(mode: 0o100755, size: 5)), (.open, .blob([])), (.open, .blob([0, 1])),
             (.open, .blobFile(size: 1 << 35)), (.provide, .provided), (.provide, .large(size: 1 << 36)),
+            (.ahead, .ahead(AheadAnswer(directory: id, wanted: .contents, next: nil, items: []))),
+            (.ahead, .ahead(Self.ahead)),
         ]
         for (operation, reply) in replies {
             var reader = WireReader(reply.encode().bytes)
             #expect(try WorkerReply(operation: operation, from: &reader) == reply)
         }
-        #expect(WorkerReply.blobFile(size: 1).carriesDescriptor)
-        #expect(!WorkerReply.blob([]).carriesDescriptor)
+        #expect(WorkerReply.blobFile(size: 1).descriptorCount == 1)
+        #expect(WorkerReply.blob([]).descriptorCount == 0)
+        #expect(WorkerReply.ahead(Self.ahead).descriptorCount == 2)
+    }
+
+    private static let ahead = AheadAnswer(
+        directory: .emptyTreeSHA1, wanted: .contents, next: 7,
+        items: [
+            .init(index: 1, content: .file(size: 9)), .init(index: 4, content: .directory([1, 2])),
+            .init(index: 5, content: .file(size: 1 << 40)),
+        ])
+
+    @Test func moreThanFitsIsNotAskedForAhead() {
+        let range = AheadRange(directory: id, wanted: .contents, first: 0, count: AheadRange.longest + 1)
+        var reader = WireReader(WorkerRequest.ahead(range).encode().bytes)
+        #expect(throws: WireError.invalid("number of entries")) {
+            try WorkerRequest(operation: .ahead, from: &reader)
+        }
     }
 
     @Test func eachSocketTakesOnlyItsOwnOperations() {

@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { ANT_MAX_FDS = 8 };
+enum { ANT_MAX_FDS = 32 };
 
 /// A connected pair of SOCK_SEQPACKET sockets, close-on-exec.
 int ant_seqpacket_pair(int fds[2]);

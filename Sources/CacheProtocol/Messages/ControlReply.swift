@@ -115,7 +115,8 @@ public enum ControlReply: Hashable, Sendable {
             self = .found(entries)
         case .list:
             self = try reader.uint8() == 0 ? .listing(reader.rest()) : .listingFile(size: try reader.uint64())
-        case .hello, .directory, .stat, .open, .cancel, .provide: throw .invalid("reply to a worker's operation")
+        case .hello, .directory, .stat, .open, .cancel, .provide, .ahead:
+            throw .invalid("reply to a worker's operation")
         }
         try reader.end()
     }

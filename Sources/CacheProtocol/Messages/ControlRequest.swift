@@ -175,7 +175,8 @@ public enum ControlRequest: Hashable, Sendable {
             for _ in 0..<(try reader.uint32()) { places.append(try TreePlace(from: &reader)) }
             self = .lookUp(origin: origin, places: places)
         case .list: self = .list(origin: try reader.string(), directory: try reader.objectID())
-        case .hello, .directory, .stat, .open, .cancel, .provide: throw .invalid("operation on the control socket")
+        case .hello, .directory, .stat, .open, .cancel, .provide, .ahead:
+            throw .invalid("operation on the control socket")
         }
         try reader.end()
     }

@@ -1,6 +1,6 @@
 public import WireFormat
 
-/// What a worker is answered. A reply that carries a descriptor is sent with exactly one, every other with none.
+/// What a worker is answered. Each reply is sent with exactly as many descriptors as it says.
 public enum WorkerReply: Hashable, Sendable {
     case hello(version: UInt16)
     /// A packed directory of at most `inlineDirectoryLimit` bytes.
@@ -16,6 +16,8 @@ public enum WorkerReply: Hashable, Sendable {
     case provided
     /// The blob is not in the store yet and too large for somebody to wait for the whole of it: it has to be read with `open`.
     case large(size: UInt64)
+    /// Comes when it comes; nobody waits for it.
+    case ahead(AheadAnswer)
 
     /// Bytes of a packed directory that travel inside the message.
     public static let inlineDirectoryLimit = 60 * 1024
@@ -25,10 +27,11 @@ public enum WorkerReply: Hashable, Sendable {
     /// An object of more bytes that is not in the store is read piece by piece: its lookup would wait for the whole of it.
     public static let largeObject: UInt64 = 32 << 20
 
-    public var carriesDescriptor: Bool {
+    public var descriptorCount: Int {
         switch self {
-        case .directoryFile, .blobFile: true
-        default: false
+        case .directoryFile, .blobFile: 1
+        case .ahead(let answer): answer.descriptorCount
+        default: 0
         }
     }
 
@@ -61,6 +64,8 @@ public enum WorkerReply: Hashable, Sendable {
         case .large(let size):
             writer.put(Provision.large.rawValue)
             writer.put(size)
+        case .ahead(let answer):
+            answer.encode(&writer)
         }
         return writer
     }
@@ -83,6 +88,8 @@ public enum WorkerReply: Hashable, Sendable {
             case .large: self = .large(size: try reader.uint64())
             case nil: throw .invalid("what was provided")
             }
+        case .ahead:
+            self = .ahead(try AheadAnswer(from: &reader))
         case .cancel, .pin, .attach, .status, .shutDown, .greet, .deposit, .release, .reclaim, .holdings, .ping,
             .sealed, .collect, .verify, .prefetch, .pinChangelist, .lookUp, .list:
             throw .invalid("reply to an operation that has none")

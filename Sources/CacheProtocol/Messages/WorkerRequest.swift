@@ -13,6 +13,8 @@ public enum WorkerRequest: Hashable, Sendable {
     case open(ObjectID, expectedSize: UInt64)
     /// Put the verified contents of a blob into the data layer and the inbox of the origin's store (`StoreLayout`), for overlayfs to find.
     case provide(ObjectID)
+    /// Hand over what is at hand of some entries, without fetching anything. Since version 2.
+    case ahead(AheadRange)
     /// The asker of request `id` went away. No reply; the fetch goes on.
     case cancel(id: UInt64)
 
@@ -23,6 +25,7 @@ public enum WorkerRequest: Hashable, Sendable {
         case .stat: .stat
         case .open: .open
         case .provide: .provide
+        case .ahead: .ahead
         case .cancel: .cancel
         }
     }
@@ -41,6 +44,8 @@ public enum WorkerRequest: Hashable, Sendable {
         case .open(let id, let expectedSize):
             writer.put(id)
             writer.put(expectedSize)
+        case .ahead(let range):
+            range.encode(&writer)
         case .cancel(let id):
             writer.put(id)
         }
@@ -54,6 +59,7 @@ public enum WorkerRequest: Hashable, Sendable {
         case .stat: self = .stat(directory: try reader.objectID(), index: try reader.uint32())
         case .open: self = .open(try reader.objectID(), expectedSize: try reader.uint64())
         case .provide: self = .provide(try reader.objectID())
+        case .ahead: self = .ahead(try AheadRange(from: &reader))
         case .cancel: self = .cancel(id: try reader.uint64())
         case .pin, .attach, .status, .shutDown, .greet, .deposit, .release, .reclaim, .holdings, .ping, .sealed,
             .collect, .verify, .prefetch, .pinChangelist, .lookUp, .list:

@@ -38,6 +38,12 @@ struct Asker: Sendable {
         connection.reply(header, reply, file: file)
     }
 
+    /// What nobody waits for.
+    func offer(_ answer: AheadAnswer, _ files: [SharedFD]) {
+        connection.offer(
+            OutgoingMessage(bytes: header.reply().message(WorkerReply.ahead(answer).encode()), files: files))
+    }
+
     func answer(_ error: CacheError) {
         connection.reply(header, error, counters)
     }

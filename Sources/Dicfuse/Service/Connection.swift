@@ -100,6 +100,17 @@ final class Connection: Sendable {
         }
     }
 
+    /// Sends if the peer has read most of what was sent before (unix(7) is writable below a quarter of its buffer); else the message is
+    /// dropped: what nobody waits for must not fill the socket, nor keep descriptors in flight.
+    func offer(_ message: OutgoingMessage) {
+        state.with { state in
+            guard !state.closed, state.queue.isEmpty,
+                (try? socket.wait(for: Int16(POLLOUT), until: Deadline(nanoseconds: 0))) == true
+            else { return }
+            _ = transmit(message)
+        }
+    }
+
     /// Sends what was queued, as far as the socket takes it.
     func flush() {
         state.with { state in

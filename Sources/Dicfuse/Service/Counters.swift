@@ -11,6 +11,8 @@ enum Counter: String, CaseIterable, Sendable {
     case lfsQuestions, lfsFetches, lfsPointers
     /// Objects fetched before anybody asked, and those that were asked for afterwards.
     case readaheadFetches, readaheadHits
+    /// Objects and directories given to workers before a job asked for them.
+    case givenAhead
     case bytesFetched, retries, negativeHits
     /// Requests to origins that took longer than is usual.
     case slowFetches

@@ -54,6 +54,15 @@ extension OriginStore {
         }
     }
 
+    /// The file of a blob that is here and as long as it should be. What is wrong with another one is found out by who needs it.
+    func localFile(_ id: ObjectID, _ record: BlobRecord) -> SharedFD? {
+        guard record.flags.contains(.present), case .file(let file)? = try? objects.open(id, size: record.size) else {
+            return nil
+        }
+        noteUse(id, record)
+        return file
+    }
+
     /// Nil if there are fewer bytes, or if the disk does not give them.
     private static func contents(of file: SharedFD, _ count: Int) throws(SystemError) -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: count)

@@ -44,6 +44,7 @@ struct WorkerService: Sendable {
         case .open(let id, let size): return open(id, size, asker, reader)
         case .provide(let id):
             return provide(id, asker, reader)
+        case .ahead(let range): return ahead(range, asker, reader)
         case .cancel(let request):
             store.cancel(WaiterID(owner: connection.id, request: request))
             return .done

@@ -74,7 +74,7 @@ public final class MessageSocket: Sendable {
     }
 
     /// Receives one message into `buffer`: its length and its descriptors, or nil at end of file. EMSGSIZE for a message that does not
-    /// fit or carries more than eight descriptors (they are closed).
+    /// fit or carries more than 32 descriptors (they are closed).
     public func receive(
         into buffer: UnsafeMutableRawBufferPointer
     ) throws(SystemError) -> (count: Int, fds: ReceivedFDs)? {

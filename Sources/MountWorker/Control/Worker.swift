@@ -221,7 +221,8 @@ public final class Worker {
             guard let (count, fds) = received else { return lose(mount, "the cache owner closed its socket") }
             do throws(WireError) {
                 switch try OwnerMessage(Array(buffer[..<count]), fds) {
-                case .greeted: break
+                case .greeted(let version): mount.session.cache.noteVersion(version, of: socket)
+                case .ahead(let supply): mount.session.receive(ahead: supply)
                 case .answer(let id, let result): mount.session.receive(id, result)
                 case .refused(let error): return lose(mount, "the cache owner refuses: \(error)")
                 }

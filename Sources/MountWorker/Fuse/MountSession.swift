@@ -90,7 +90,9 @@ final class MountSession: Sendable {
     /// Answers an operation now or lets it wait.
     func serve(_ operation: Operation, _ reply: consuming FuseReply) {
         faults.strike(operation, .early)
-        let step = core.with { $0.lower.step(operation) }
+        let (step, ahead) = core.with { ($0.lower.step(operation), $0.lower.takeAhead()) }
+        // Behind the answer, or the question that somebody waits for.
+        defer { if let ahead { cache.ask(ahead: ahead) } }
         if case .reply(let answer) = step { return responder.send(answer, to: reply) }
         // The callback is set before the request can be answered by another thread, which would free it.
         let ticket = core.with { $0.pending.arm() }
@@ -207,6 +209,11 @@ final class MountSession: Sendable {
         note([])
     }
 
+    /// Something came that nobody waits for yet.
+    func receive(ahead supply: AheadSupply) {
+        core.with { $0.lower.supply(ahead: supply) }
+    }
+
     /// Notes what the control thread is working on.
     private func note(_ waiters: [PendingTable<Waiting>.Released]) {
         for (index, slot) in SessionMemory.controlSlots.enumerated() {
@@ -222,7 +229,10 @@ final class MountSession: Sendable {
 
     /// Everything that has no answer; for a new socket. Called with the connection's lock held.
     var openQuestions: CacheConnection.OpenQuestions {
-        core.with { .init(questions: $0.pending.questions, last: $0.pending.lastQuestion) }
+        core.with { core in
+            core.lower.forgetAhead()
+            return .init(questions: core.pending.questions, last: core.pending.lastQuestion)
+        }
     }
 
     /// Answers what the cache owner left unanswered. Until when the control thread may sleep.

@@ -25,6 +25,9 @@ struct Lower: ServedTree {
     /// Bytes that a kept directory or blob takes besides its contents.
     private static let overhead = 256
 
+    /// Entries between two of one kind, above which they are no neighbours.
+    private static let searchedForNeighbours = 64
+
     private enum Stop: Error {
         case needs(Dependency)
         case failed(Failure)
@@ -42,6 +45,7 @@ struct Lower: ServedTree {
     private var files: BoundedCache<ObjectID, BlobContents>
     private var inline: BoundedCache<ObjectID, BlobContents>
     private var details: BoundedCache<DetailKey, PackedEntry>
+    private(set) var ahead = Ahead()
 
     init(_ parameters: SessionParameters, nodes: NodeTable, limits: Limits = Limits()) {
         root = parameters.root
@@ -93,6 +97,46 @@ struct Lower: ServedTree {
 
     mutating func answer(_ operation: Operation, failing failure: Failure) -> Answer {
         .failure(failure)
+    }
+
+    mutating func takeAhead() -> AheadRange? {
+        ahead.take()
+    }
+
+    mutating func forgetAhead() {
+        ahead.forgetAsked()
+    }
+
+    /// Takes what fits to the entries as they are known; who needs the rest asks for it, and is told what is wrong.
+    mutating func supply(ahead supply: AheadSupply) {
+        guard let directory = directories.value(for: supply.directory) else { return }
+        var kept: [(index: Int, id: ObjectID)] = []
+        for (index, content) in supply.items where index < directory.count {
+            let entry = directory[index]
+            switch content {
+            case .blob(let contents):
+                guard entry.isComplete, entry.size == contents.size, !isKnown(entry.id) else { continue }
+                files.insert(contents, for: entry.id)
+            case .directory(let packed):
+                guard entry.mode == .directory, directories.value(for: entry.id) == nil else { continue }
+                directories.insert(packed, for: entry.id, cost: packed.byteCount + Self.overhead)
+            }
+            kept.append((index, entry.id))
+        }
+        ahead.arrived(kept, of: supply.directory, supply.wanted, next: supply.next)
+    }
+
+    private mutating func isKnown(_ blob: ObjectID) -> Bool {
+        inline.value(for: blob) != nil || files.value(for: blob) != nil
+    }
+
+    /// A job looks into an entry; what it will look into next may be asked for.
+    private mutating func noteUse(of entry: PackedEntry, _ place: NodeTable.Place, _ wanted: AheadRange.Wanted) {
+        guard let directory = directories.value(for: place.block.directory) else { return }
+        ahead.note(entry.id, place.index, of: place.block.directory, wanted) { last in
+            guard last < place.index, place.index - last <= Self.searchedForNeighbours else { return nil }
+            return (last + 1...place.index).count { directory[$0].mode.isWanted(wanted) }
+        }
     }
 
     var directoryCount: Int {
@@ -158,7 +202,8 @@ struct Lower: ServedTree {
 
     private mutating func read(_ node: UInt64, _ offset: UInt64, _ count: Int) throws(Stop) -> Answer {
         if node == Self.probeNode { return .data(.bytes([]), offset: 0, count: 0) }
-        let entry = try completeEntry(of: node)
+        let (listed, place) = try entry(of: node)
+        let entry = try complete(listed, of: place.block.directory, at: place.index)
         switch entry.mode {
         case .regular, .executable: break
         case .directory, .submodule: throw .failed(Failure(.isADirectory, "node \(node) is a directory"))
@@ -166,6 +211,7 @@ struct Lower: ServedTree {
         }
         guard offset < entry.size, count > 0 else { return .data(.bytes([]), offset: 0, count: 0) }
         let count = Int(min(UInt64(count), entry.size - offset))
+        if offset == 0 { noteUse(of: entry, place, .contents) }
         return .data(try blob(entry), offset: offset, count: count)
     }
 
@@ -226,11 +272,12 @@ struct Lower: ServedTree {
             try match(entries, block)
             return (block, entries)
         }
-        let entry = try entry(of: node).entry
+        let (entry, place) = try entry(of: node)
         if entry.mode == .submodule { return nil }
         guard entry.mode == .directory else {
             throw .failed(Failure(.notADirectory, "node \(node) is no directory"))
         }
+        if place.blockIndex > 0 { noteUse(of: entry, place, .directories) }
         let entries = try packed(entry.id)
         do throws(NodeTable.Refusal) {
             return (try nodes.add(directory: node, id: entry.id, count: entries.count), entries)

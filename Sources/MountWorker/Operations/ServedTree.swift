@@ -1,3 +1,5 @@
+import CacheProtocol
+
 /// What came for a dependency, for those who waited for it.
 struct Supplied: Sendable {
     var dependency: Dependency
@@ -12,11 +14,21 @@ protocol ServedTree {
     mutating func supply(_ dependency: Dependency, _ supply: Supply) -> Failure?
     /// How an operation is answered that waited for something which could not be had.
     mutating func answer(_ operation: Operation, failing failure: Failure) -> Answer
+    /// What to ask for before anybody does, after the last `step`. Nil most of the time.
+    mutating func takeAhead() -> AheadRange?
+    /// Takes note of what came of it.
+    mutating func supply(ahead: AheadSupply)
+    /// The socket on which it was asked for is lost.
+    mutating func forgetAhead()
     /// Directories that have node ids of their own.
     var directoryCount: Int { get }
 }
 
 extension ServedTree {
+    mutating func takeAhead() -> AheadRange? { nil }
+    mutating func supply(ahead: AheadSupply) {}
+    mutating func forgetAhead() {}
+
     mutating func step(_ operation: Operation) -> Step {
         step(operation, supplied: nil)
     }

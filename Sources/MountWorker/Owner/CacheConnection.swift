@@ -16,6 +16,8 @@ final class CacheConnection: Sendable {
         var head = 0
         /// Questions up to this one were put on this socket when it came, those still open, or need no answer.
         var askedThrough: UInt64 = 0
+        /// The version agreed on; 0 before the greeting.
+        var version: UInt16 = 0
     }
 
     private let state = Guarded(State())
@@ -68,6 +70,23 @@ final class CacheConnection: Sendable {
         let request = question.dependency.request
         return MessageHeader(operation: request.operation.rawValue, id: question.id, deadline: question.deadline)
             .message(request.encode())
+    }
+
+    /// The owner has greeted on `socket`.
+    func noteVersion(_ version: UInt16, of socket: MessageSocket) {
+        state.with { if $0.socket === socket { $0.version = version } }
+    }
+
+    /// Asks for what nobody waits for. Left out where the owner does not know it, and while the socket is full.
+    func ask(ahead range: AheadRange) {
+        let request = WorkerRequest.ahead(range)
+        let message = MessageHeader(operation: request.operation.rawValue, id: 0).message(request.encode())
+        state.with { state in
+            guard state.version >= CacheProtocolVersion.ahead, state.queue.isEmpty, let socket = state.socket else {
+                return
+            }
+            _ = Self.sent(message, socket)
+        }
     }
 
     func cancel(_ question: UInt64) {

@@ -6,6 +6,7 @@ import WireFormat
 enum OwnerMessage: Sendable {
     case greeted(version: UInt16)
     case answer(id: UInt64, Result<Supply, Failure>)
+    case ahead(AheadSupply)
     /// The owner refuses to talk.
     case refused(CacheError)
 
@@ -22,17 +23,42 @@ enum OwnerMessage: Sendable {
             return
         }
         let reply = try WorkerReply(operation: operation, from: &reader)
-        if case .hello(let version) = reply {
+        switch reply {
+        case .hello(let version):
             self = .greeted(version: version)
-        } else {
+        case .ahead(let answer):
+            self = .ahead(
+                AheadSupply(
+                    directory: answer.directory, wanted: answer.wanted, next: answer.next,
+                    items: try Self.supply(answer.items, fds)))
+        default:
             self = .answer(id: header.id, try Self.supply(reply, fds))
         }
     }
 
+    /// Malformed directories are left out: who needs one asks for it, and is told.
+    private static func supply(
+        _ items: [AheadAnswer.Item], _ fds: ReceivedFDs
+    ) throws(WireError) -> [(index: Int, content: AheadSupply.Content)] {
+        var supplied: [(index: Int, content: AheadSupply.Content)] = []
+        var files = 0
+        for item in items {
+            switch item.content {
+            case .directory(let bytes):
+                if let packed = try? PackedDirectory(bytes) { supplied.append((item.index, .directory(packed))) }
+            case .file(let size):
+                guard let file = fds.take(files) else { throw .invalid("descriptor") }
+                files += 1
+                supplied.append((item.index, .blob(.file(SharedFD(file), size: size))))
+            }
+        }
+        return supplied
+    }
+
     private static func supply(_ reply: WorkerReply, _ fds: ReceivedFDs) throws(WireError) -> Result<Supply, Failure> {
         switch reply {
-        case .hello:
-            throw .invalid("greeting")
+        case .hello, .ahead:
+            throw .invalid("answer")
         case .directory(let bytes):
             return packed { () throws(PackedDirectory.Malformed) in try PackedDirectory(bytes) }
         case .directoryFile(let size):

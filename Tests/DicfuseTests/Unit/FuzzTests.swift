@@ -194,6 +194,7 @@ struct FuzzTests {
         let requests: [WorkerRequest] = [
             .hello(oldest: 1, newest: 2), .directory(.emptyTreeSHA1), .stat(directory: .emptyTreeSHA1, index: 7),
             .open(.emptyBlobSHA1, expectedSize: 99), .cancel(id: 5),
+            .ahead(AheadRange(directory: .emptyTreeSHA1, wanted: .contents, first: 3, count: 16)),
         ]
         let inputs = requests.map { MessageHeader(operation: $0.operation.rawValue, id: 1).message($0.encode()) }
         let found = fuzz(7, inputs) { bytes in

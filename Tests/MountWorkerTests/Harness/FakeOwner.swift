@@ -20,6 +20,7 @@ final class FakeOwner: Sendable {
         var asked: [WorkerRequest] = []
         var headers: [MessageHeader] = []
         var cancelled: [UInt64] = []
+        var foreseen: [AheadRange] = []
         var greetings = 0
         var sockets: [MessageSocket] = []
         var provider: @Sendable (ObjectID) -> WorkerReply? = { _ in .provided }
@@ -80,6 +81,8 @@ final class FakeOwner: Sendable {
     var asked: [WorkerRequest] { state.with { $0.asked } }
     var headers: [MessageHeader] { state.with { $0.headers } }
     var cancelled: [UInt64] { state.with { $0.cancelled } }
+    /// What was asked for before anybody waited for it.
+    var foreseen: [AheadRange] { state.with { $0.foreseen } }
     var greetings: Int { state.with { $0.greetings } }
 
     /// How often `id` was asked for.
@@ -108,6 +111,7 @@ final class FakeOwner: Sendable {
                 switch request {
                 case .hello: state.greetings += 1
                 case .cancel(let id): state.cancelled.append(id)
+                case .ahead(let range): state.foreseen.append(range)
                 default:
                     state.asked.append(request)
                     state.headers.append(header)
@@ -152,6 +156,8 @@ final class FakeOwner: Sendable {
             }
         case .provide(let id):
             provide(id, entry)
+        case .ahead(let range):
+            foresee(range, entry, tree)
         case .cancel:
             break
         }
@@ -160,6 +166,26 @@ final class FakeOwner: Sendable {
     private func provide(_ id: ObjectID, _ entry: Held) {
         guard let reply = state.with({ $0.provider })(id) else { return refuse(entry, .notFound) }
         send(entry, reply)
+    }
+
+    /// Gives what the tree has of a range, as the cache owner does.
+    private func foresee(_ range: AheadRange, _ entry: Held, _ tree: FakeTree) {
+        guard let packed = tree.directories[range.directory], let listing = try? PackedDirectory(packed) else { return }
+        var answer = AheadAnswer(directory: range.directory, wanted: range.wanted, next: nil, items: [])
+        var files: [SharedFD] = []
+        let indices = (range.first..<listing.count).filter { listing[$0].mode.isWanted(range.wanted) }
+        answer.next = indices.dropFirst(range.count).first
+        for index in indices.prefix(range.count) {
+            let id = listing[index].id
+            if let bytes = tree.directories[id] {
+                answer.items.append(.init(index: index, content: .directory(bytes)))
+            } else if case .bytes(let bytes) = tree.blobs[id], let file = Self.sealed(bytes) {
+                files.append(file)
+                answer.items.append(.init(index: index, content: .file(size: UInt64(bytes.count))))
+            }
+        }
+        _ = try? entry.socket.send(
+            entry.header.reply().message(WorkerReply.ahead(answer).encode()), fds: files.map(\.raw))
     }
 
     private func send(_ entry: Held, _ reply: WorkerReply, _ fd: Int32? = nil) {
@@ -179,7 +205,7 @@ final class FakeOwner: Sendable {
         switch request {
         case .directory(let id), .open(let id, _), .provide(let id): id
         case .stat(let directory, _): directory
-        case .hello, .cancel: nil
+        case .hello, .cancel, .ahead: nil
         }
     }
 }

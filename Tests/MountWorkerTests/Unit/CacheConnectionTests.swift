@@ -36,4 +36,34 @@ import WireFormat
         connection.ask(question(2))
         #expect(try arrived(nextOwner) == [0, 2], "another socket, another owner")
     }
+
+    /// An owner of an earlier version would take it for a breach of the protocol.
+    @Test func whatAnOwnerDoesNotKnowIsNotAsked() throws {
+        let connection = CacheConnection(wake: try EventCounter())
+        let range = AheadRange(directory: .emptyTreeSHA1, wanted: .contents, first: 0, count: 4)
+        func operations(_ socket: MessageSocket) throws -> [UInt16] {
+            var operations: [UInt16] = []
+            while let (bytes, _) = try? socket.receive(until: .now) {
+                var reader = WireReader(bytes)
+                operations.append(try MessageHeader(from: &reader).operation)
+            }
+            return operations
+        }
+        let (mine, owner) = try MessageSocket.pair()
+        try connection.use(mine)
+        connection.ask(ahead: range)
+        connection.noteVersion(1, of: mine)
+        connection.ask(ahead: range)
+        #expect(try operations(owner) == [CacheOperation.hello.rawValue])
+        connection.noteVersion(2, of: mine)
+        connection.ask(ahead: range)
+        #expect(try operations(owner) == [CacheOperation.ahead.rawValue])
+
+        // What was agreed with one owner says nothing of the next.
+        let (next, nextOwner) = try MessageSocket.pair()
+        try connection.use(next)
+        connection.noteVersion(2, of: mine)
+        connection.ask(ahead: range)
+        #expect(try operations(nextOwner) == [CacheOperation.hello.rawValue])
+    }
 }

@@ -8,7 +8,7 @@ import WorkerProtocol
 
 /// The filesystem without a kernel: what it answers and what it asks for.
 @Suite struct LowerTests {
-    private struct Fixture {
+    struct Fixture {
         var tree: FakeTree
         var memory: SessionMemory
         var lower: Lower

@@ -1,0 +1,57 @@
+import CacheProtocol
+import GitObjects
+
+/// What is asked for before a job does: the next files and the next directories where it goes through a directory in order.
+struct Ahead: Sendable {
+    /// Entries that came and were not used yet are remembered up to here; beyond it they count as unused.
+    private static let limit = 1024
+
+    private var contents = AheadWindow(.contents)
+    private var directories = AheadWindow(.directories)
+    private var unused: Set<ObjectID> = []
+    private var asking: AheadRange?
+    /// Entries that came before anybody asked, and how many of them were used.
+    private(set) var brought: UInt64 = 0
+    private(set) var used: UInt64 = 0
+
+    /// A job needs entry `index` of `directory`, whose id is `id`. See `AheadWindow.note`.
+    mutating func note(
+        _ id: ObjectID, _ index: Int, of directory: ObjectID, _ wanted: AheadRange.Wanted, distance: (Int) -> Int?
+    ) {
+        let cameAhead = unused.remove(id) != nil
+        if cameAhead { used += 1 }
+        let range =
+            switch wanted {
+            case .contents: contents.note(index, of: directory, cameAhead: cameAhead, distance: distance)
+            case .directories: directories.note(index, of: directory, cameAhead: cameAhead, distance: distance)
+            }
+        asking = range ?? asking
+    }
+
+    /// What is to be asked for now.
+    mutating func take() -> AheadRange? {
+        defer { asking = nil }
+        return asking
+    }
+
+    /// What came of it: the entries that are kept, in order.
+    mutating func arrived(
+        _ kept: [(index: Int, id: ObjectID)], of directory: ObjectID, _ wanted: AheadRange.Wanted, next: Int?
+    ) {
+        brought += UInt64(kept.count)
+        if unused.count + kept.count > Self.limit { unused = [] }
+        unused.formUnion(kept.map(\.id))
+        let indices = kept.map(\.index)
+        switch wanted {
+        case .contents: contents.arrived(indices, of: directory, next: next)
+        case .directories: directories.arrived(indices, of: directory, next: next)
+        }
+    }
+
+    /// Answers that were on their way will not come.
+    mutating func forgetAsked() {
+        asking = nil
+        contents.forgetAsked()
+        directories.forgetAsked()
+    }
+}
