@@ -20,11 +20,7 @@ struct Ahead: Sendable {
     ) {
         let cameAhead = unused.remove(id) != nil
         if cameAhead { used += 1 }
-        let range =
-            switch wanted {
-            case .contents: contents.note(index, of: directory, cameAhead: cameAhead, distance: distance)
-            case .directories: directories.note(index, of: directory, cameAhead: cameAhead, distance: distance)
-            }
+        let range = change(wanted) { $0.note(index, of: directory, cameAhead: cameAhead, distance: distance) }
         asking = range ?? asking
     }
 
@@ -42,9 +38,19 @@ struct Ahead: Sendable {
         if unused.count + kept.count > Self.limit { unused = [] }
         unused.formUnion(kept.map(\.id))
         let indices = kept.map(\.index)
+        change(wanted) { $0.arrived(indices, of: directory, next: next) }
+    }
+
+    mutating func nothingCame(of directory: ObjectID, _ wanted: AheadRange.Wanted) {
+        change(wanted) { $0.nothingCame(of: directory) }
+    }
+
+    private mutating func change<Result>(
+        _ wanted: AheadRange.Wanted, _ body: (inout AheadWindow) -> Result
+    ) -> Result {
         switch wanted {
-        case .contents: contents.arrived(indices, of: directory, next: next)
-        case .directories: directories.arrived(indices, of: directory, next: next)
+        case .contents: body(&contents)
+        case .directories: body(&directories)
         }
     }
 

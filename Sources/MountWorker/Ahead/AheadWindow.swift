@@ -66,7 +66,7 @@ struct AheadWindow: Sendable {
         return AheadRange(directory: directory, wanted: wanted, first: max(next, index + 1), count: width)
     }
 
-    /// What was asked for has come: the entries of it that are kept, in order, and where it ended.
+    /// What was asked for has come: the entries of it that are kept, in order, and where it ended; `next` is nil at the directory's end.
     mutating func arrived(_ indices: [Int], of directory: ObjectID, next: Int?) {
         guard let position = streams.lastIndex(where: { $0.directory == directory }) else { return }
         streams[position].isAsking = false
@@ -74,6 +74,13 @@ struct AheadWindow: Sendable {
         streams[position].brought += indices.count
         // While the second half is used the next ones can come.
         streams[position].marker = indices.isEmpty ? streams[position].last + 1 : indices[indices.count / 2]
+    }
+
+    /// Nothing was at hand. It may be soon: the cache owner fetches the neighbours of what is missed.
+    mutating func nothingCame(of directory: ObjectID) {
+        guard let position = streams.lastIndex(where: { $0.directory == directory }) else { return }
+        streams[position].isAsking = false
+        streams[position].marker = streams[position].last + Self.nearby
     }
 
     /// Answers that were on their way are lost with the socket.

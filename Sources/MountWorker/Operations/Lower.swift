@@ -109,7 +109,9 @@ struct Lower: ServedTree {
 
     /// Takes what fits to the entries as they are known; who needs the rest asks for it, and is told what is wrong.
     mutating func supply(ahead supply: AheadSupply) {
-        guard let directory = directories.value(for: supply.directory) else { return }
+        guard !supply.items.isEmpty, let directory = directories.value(for: supply.directory) else {
+            return ahead.nothingCame(of: supply.directory, supply.wanted)
+        }
         var kept: [(index: Int, id: ObjectID)] = []
         for (index, content) in supply.items where index < directory.count {
             let entry = directory[index]

@@ -28,6 +28,7 @@ struct AheadTests {
         let top = try worker.directory(root)
         let directory = try worker.directory(top[0].id)
         let range = AheadRange(directory: top[0].id, wanted: .contents, first: 2, count: 4)
+        owner.settle()
         let requests = library.world.origin.total
         #expect(try ask(worker, range).0 == AheadAnswer(directory: top[0].id, wanted: .contents, next: 6, items: []))
         #expect(library.world.origin.total == requests)

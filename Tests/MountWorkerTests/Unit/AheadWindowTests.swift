@@ -92,6 +92,19 @@ import Testing
         #expect(again?.first == 11 && again?.count == AheadRange.longest)
     }
 
+    @Test func whatIsNotAtHandYetIsAskedForAgain() {
+        var window = AheadWindow(.contents)
+        var asked: [AheadRange] = []
+        for index in 0..<20 {
+            let range = window.note(index, of: directory(1), cameAhead: false) { index - $0 }
+            guard let range else { continue }
+            asked.append(range)
+            window.nothingCame(of: directory(1))
+        }
+        #expect(asked.map(\.first) == [2, 6, 10, 14, 18], "what follows the reader, now and then")
+        #expect(asked.map(\.count) == [4, 32, 32, 32, 32])
+    }
+
     @Test func theSameEntryAgainChangesNothing() {
         var window = AheadWindow(.contents)
         #expect(window.note(0, of: directory(1), cameAhead: false) { _ in nil } == nil)

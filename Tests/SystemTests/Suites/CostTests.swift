@@ -73,6 +73,8 @@ extension SystemTests {
                 try Program.shell("ls -lR . >/dev/null; find . -type f -exec cat {} + >/dev/null", in: warm.path)
                 let other = try counts(farm, warm) - before
                 #expect(other.requests == 0, "\(other)")
+                // Who reads in order is given the next files before it asks: for most of them no question is left.
+                if form == .lazy { #expect(other.objects <= 206 / 2, "\(other)") }
                 if form == .sealed { #expect(other.upcalls == 0 && other.objects == 0, "\(other)") }
             }
         }
