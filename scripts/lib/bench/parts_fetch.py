@@ -83,9 +83,9 @@ def read_all(bench, readers, names):
         contender.drop()
 
 
-def curl(bench, config):
+def curl(bench, config, *options):
     with Meter(bench) as meter:
-        bench.farm.run(["curl", "-sS", "--fail", "--parallel", "--parallel-max", "50", "--config", config])
+        bench.farm.run(["curl", "-sS", "--fail", "--parallel", "--parallel-max", "50", *options, "--config", config])
     return meter.values
 
 
@@ -101,17 +101,22 @@ def clone(bench):
 
 def cold(bench, chosen, rounds, label):
     """The chosen files by every contender."""
-    names, config = bench.farm.path("fetched"), bench.farm.path("curl.config")
+    names, config, keeping, kept = (
+        bench.farm.path(name) for name in ("fetched", "curl.config", "keeping.config", "kept"))
     with open(names, "wb") as out:
         out.write(b"".join(bench.tree.files[index] + b"\0" for index in chosen))
-    with open(config, "w", encoding="ascii") as lines:
+    with open(config, "w", encoding="ascii") as lines, open(keeping, "w", encoding="ascii") as keeping_lines:
         for blob in dict.fromkeys(bench.tree.blobs[index] for index in chosen):
-            lines.write(f'url = "{bench.farm.origin_url}/api/v1/file/blob/{blob}"\noutput = "{os.devnull}"\n')
+            url = f'url = "{bench.farm.origin_url}/api/v1/file/blob/{blob}"\n'
+            lines.write(f'{url}output = "{os.devnull}"\n')
+            keeping_lines.write(f'{url}output = "{kept}/{blob[:2]}/{blob[2:]}"\n')
     many = f"ours, {READERS} readers"
-    found = {"curl --parallel": [], many: [], "ours, one reader": [], "git clone --depth 1, all files": []}
+    found = {"curl --parallel": [], "curl that keeps": [], many: [], "ours, one reader": [], "git clone --depth 1, all files": []}
     curl(bench, config)
     for _ in range(rounds):
         found["curl --parallel"].append(curl(bench, config))
+        found["curl that keeps"].append(curl(bench, keeping, "--create-dirs"))
+        bench.farm.run(["rm", "-rf", kept])
         found[many].append(read_all(bench, READERS, names))
         found["ours, one reader"].append(read_all(bench, 1, names))
         found["git clone --depth 1, all files"].append(clone(bench))
