@@ -9,16 +9,22 @@ struct ImageWriter {
     let time: Int64
     /// That of what a changelist has changed.
     let changeTime: Int64
+    /// Where directories of the image that this one is made from say which one they are in, and the index of that now.
+    var moved: [(offset: Int, parent: Int)] = []
+    /// Bytes for the root's inode in that image, and the nodes that it has.
+    var former: (rootRoom: Int, nodes: Int) = (0, 0)
 
     func write(_ source: some TreeSource) throws(SealedImageError) {
         writeSharedXattr()
+        if layout.firstOwnNode > 0 { clearRoot() }
         for directory in layout.directories {
             let packed = try directory.id.map { (id) throws(SealedImageError) in try source.directory(id) } ?? .empty
             write(directory, packed)
-            for place in 0..<packed.count {
+            for place in 0..<packed.count where layout.nodes[directory.firstEntry + place] >= layout.firstOwnNode {
                 try write(packed[place], node: layout.nodes[directory.firstEntry + place], source)
             }
         }
+        for (offset, parent) in moved { put64(offset, UInt64(layout.nodes[layout.directories[parent].node])) }
         // Last, so that an image that was not finished is none.
         writeSuperblock()
     }
@@ -186,6 +192,13 @@ struct ImageWriter {
         put(at + ErofsFormat.xattrEntryHeaderSize, ErofsFormat.metacopyName)
     }
 
+    /// An inode has fields that nobody writes.
+    private func clearRoot() {
+        let at = Int(layout.nodes[0]) * ErofsFormat.nodeUnit
+        UnsafeMutableRawBufferPointer(rebasing: image[at..<at + former.rootRoom]).initializeMemory(
+            as: UInt8.self, repeating: 0)
+    }
+
     private func writeSuperblock() {
         let at = ErofsFormat.superblockOffset
         put32(at, ErofsFormat.magic)
@@ -193,7 +206,7 @@ struct ImageWriter {
         put8(at + 12, UInt8(ErofsFormat.blockBits))
         // The root is laid out first, so its id fits the 16 bits there are.
         put16(at + 14, UInt16(layout.nodes[0]))
-        put64(at + 16, UInt64(layout.nodes.count))
+        put64(at + 16, UInt64(former.nodes + layout.nodes.count))
         put64(at + 24, UInt64(bitPattern: time))
         put32(at + 36, UInt32(layout.imageSize / ErofsFormat.blockSize))
         put32(at + 80, ErofsFormat.incompatChunkedFile)

@@ -13,6 +13,10 @@ public enum SealedImageError: Error, Hashable, Sendable, CustomStringConvertible
     case tooLarge
     /// The target of a link is empty, holds a NUL, is longer than 4064 bytes, or is not of the size that its entry says.
     case link(ObjectID)
+    /// To make it from another image would not pay.
+    case tooDifferent
+    /// The image that it was to be made from is not what it should be.
+    case malformedBase
     case system(SystemError)
 
     public var description: String {
@@ -22,6 +26,8 @@ public enum SealedImageError: Error, Hashable, Sendable, CustomStringConvertible
         case .tooDeep: "directories are nested more than \(SealedImage.maximumDepth) deep"
         case .tooLarge: "the tree has more than \(SealedImage.maximumNodes) paths"
         case .link(let id): "the symbolic link \(id) has an impossible target"
+        case .tooDifferent: "the tree is not much like that of the image it was to be made from"
+        case .malformedBase: "the image it was to be made from is not what it should be"
         case .system(let error): error.description
         }
     }

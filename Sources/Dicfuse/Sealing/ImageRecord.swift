@@ -5,9 +5,14 @@ import LinuxSystem
 struct ImageRecord: Sendable {
     var bytes: UInt64
     var checksum: UInt64
+    /// Other images can be made from it.
+    var isBase: Bool
     var sizes: SizeTable
 
+    /// "SEALIMG1" in memory.
     private static let magic: UInt64 = 0x3147_4D49_4C41_4553
+    /// The same, of an image that others can be made from.
+    private static let magicOfBase: UInt64 = 0x3247_4D49_4C41_4553
     private static let headerSize = 32
 
     func encode() -> [UInt8] {
@@ -15,15 +20,16 @@ struct ImageRecord: Sendable {
         let sum = table.withUnsafeBytes { Checksum.of($0, seed: checksum ^ bytes) }
         var encoded: [UInt8] = []
         encoded.reserveCapacity(Self.headerSize + table.count)
-        for word in [Self.magic, bytes, checksum, sum] {
+        for word in [isBase ? Self.magicOfBase : Self.magic, bytes, checksum, sum] {
             withUnsafeBytes(of: word) { encoded.append(contentsOf: $0) }
         }
         return encoded + table
     }
 
-    init(bytes: UInt64, checksum: UInt64, sizes: SizeTable) {
+    init(bytes: UInt64, checksum: UInt64, isBase: Bool, sizes: SizeTable) {
         self.bytes = bytes
         self.checksum = checksum
+        self.isBase = isBase
         self.sizes = sizes
     }
 
@@ -34,11 +40,11 @@ struct ImageRecord: Sendable {
             encoded.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self) }
         }
         let table = encoded[Self.headerSize...]
-        guard word(0) == Self.magic,
+        guard word(0) == Self.magic || word(0) == Self.magicOfBase,
             table.withUnsafeBytes({ Checksum.of($0, seed: word(2) ^ word(1)) }) == word(3),
             let sizes = SizeTable(table)
         else { return nil }
-        self.init(bytes: word(1), checksum: word(2), sizes: sizes)
+        self.init(bytes: word(1), checksum: word(2), isBase: word(0) == Self.magicOfBase, sizes: sizes)
     }
 
     /// The checksum of a file's first `size` bytes; nil if there are fewer. `progress` is called with the number of bytes of each piece; when it

@@ -35,6 +35,8 @@ final class SealedImages: Sendable {
         var lastUse: Int64
         /// Whether the contents have been checked.
         var isChecked: Bool
+        /// Other images can be made from it. Not known before it was checked.
+        var isBase = false
         var sizes: SizeTable?
     }
 
@@ -89,6 +91,22 @@ final class SealedImages: Sendable {
         images.with { images in
             images.filter { !$0.value.isChecked }.sorted { $0.value.lastUse > $1.value.lastUse }.map(\.key)
         }
+    }
+
+    /// Those that others can be made from, the last used first.
+    var bases: [Key] {
+        images.with { images in
+            images.filter { $0.value.isChecked && $0.value.isBase }.sorted { $0.value.lastUse > $1.value.lastUse }
+                .map(\.key)
+        }
+    }
+
+    /// An image to make another one from, with its record; nil if it is gone.
+    func openBase(_ key: Key) -> (file: SharedFD, record: ImageRecord)? {
+        guard let record = record(of: key), record.isBase,
+            let file = try? File.open(at: directory.raw, key.name, O_RDONLY | O_NOFOLLOW)
+        else { return nil }
+        return (SharedFD(file), record)
     }
 
     func contains(_ key: Key) -> Bool {
@@ -184,7 +202,7 @@ final class SealedImages: Sendable {
         try LinuxSystem.check(renameat(directory.raw, key.name + ".new", directory.raw, key.name), "renameat", key.name)
         let image = Image(
             footprint: StoreUsage.footprint(of: record.bytes) + StoreUsage.footprint(of: UInt64(encoded.count)),
-            lastUse: Int64(Glibc.time(nil)), isChecked: true, sizes: record.sizes)
+            lastUse: Int64(Glibc.time(nil)), isChecked: true, isBase: record.isBase, sizes: record.sizes)
         counters.add(.sealedImages)
         images.with { $0[key] = image }
         noteRecent(key)
@@ -216,6 +234,7 @@ final class SealedImages: Sendable {
             images.with { images in
                 guard images[key]?.isChecked == false else { return }
                 images[key]?.isChecked = true
+                images[key]?.isBase = record.isBase
                 images[key]?.footprint += StoreUsage.footprint(of: UInt64(record.sizes.count) * 16)
             }
         } catch {

@@ -91,14 +91,15 @@ final class Sealer: Sendable {
         if store.images.isOffered(key) { return }
         let begin = Deadline.now
         do throws(SealingError) {
-            let record = try SealingJob(store: store, key: key, isStopping: { [work] in work.with { $0.stopping } })
+            let made = try SealingJob(store: store, key: key, isStopping: { [work] in work.with { $0.stopping } })
                 .run()
             store.housekeeping.evictor.usageChanged()
             store.log.info(
                 "sealed",
                 [
-                    "origin": store.name, "root": key.root.hex, "bytes": "\(record.bytes)",
-                    "files": "\(record.sizes.count)", "ms": "\(Deadline.now.since(begin).nanoseconds / 1_000_000)",
+                    "origin": store.name, "root": key.root.hex, "bytes": "\(made.record.bytes)",
+                    "files": "\(made.record.sizes.count)", "by": made.isSuccessor ? "copy" : "whole",
+                    "ms": "\(Deadline.now.since(begin).nanoseconds / 1_000_000)",
                 ])
         } catch {
             store.images.discard(key)

@@ -9,33 +9,42 @@ struct SealingJob {
     let key: SealedImages.Key
     let isStopping: @Sendable () -> Bool
 
-    /// What a walk over the whole tree found.
-    private struct Walk {
-        var sizes: [(prefix: UInt64, size: UInt64)] = []
-        var links: [ObjectID: UInt64] = [:]
-        var seen: Set<ObjectID> = []
-        var below: [ObjectID] = []
+    /// Entries by which a tree may differ from a small one that its image is made from.
+    private static let smallChange = 1000
 
-        mutating func take(_ directory: PackedDirectory, _ id: ObjectID) throws(SealingError) {
-            for index in 0..<directory.count {
-                let entry = directory[index]
-                guard entry.isComplete else { throw .image(.incomplete(directory: id)) }
-                switch entry.mode {
-                case .directory: if seen.insert(entry.id).inserted { below.append(entry.id) }
-                case .symlink: links[entry.id] = entry.size
-                case .regular, .executable:
-                    if entry.size > 0 { sizes.append((SizeTable.prefix(of: entry.id), entry.size)) }
-                case .submodule: break
-                }
-            }
-        }
+    /// What the image is made of: the record, and how many of its directories were written.
+    struct Made {
+        var record: ImageRecord
+        /// By a copy of another image.
+        var isSuccessor: Bool
     }
 
-    func run() throws(SealingError) -> ImageRecord {
+    func run() throws(SealingError) -> Made {
         let reader = try makeReader()
-        let walk = try walk(reader.reader)
-        try fetchLinks(walk.links)
-        let source = IndexSource(store: store, reader: reader)
+        try fetchRoot(reader.reader)
+        if let base = base(reader.reader) {
+            do throws(SealingError) {
+                return try make(reader, from: base)
+            } catch {
+                if case .stopped = error { throw error }
+                // Whatever is in the way of a copy, a whole image may be had.
+                store.log.info(
+                    "sealed-anew", ["origin": store.name, "root": key.root.hex, "cause": "\(error)"])
+                store.images.discard(key)
+            }
+        }
+        return try make(reader, from: nil)
+    }
+
+    private func make(_ reader: IndexReaderBox, from base: SealedImages.Key?) throws(SealingError) -> Made {
+        var former: (file: SharedFD, record: ImageRecord)?
+        if let base {
+            guard let opened = store.images.openBase(base) else { throw .image(.malformedBase) }
+            former = opened
+        }
+        let limit = former.map { $0.record.sizes.count / 4 + Self.smallChange }
+        let walk = try walk(reader.reader, SealingWalk(key.root, former: base?.root, limit: limit))
+        let source = IndexSource(reader: reader, targets: try targets(of: walk.links))
         // The root of a change is made with its time, which is kept with it.
         let changeTime = key.root.kind == .changed ? store.snapshot(key.root)?.time : key.time
         guard let changeTime else { throw .storage("the index has lost the time of \(key.root)") }
@@ -43,8 +52,15 @@ struct SealingJob {
             let file = try store.images.create(key)
             let summary: SealedImage.Summary
             do throws(SealedImageError) {
-                summary = try SealedImage.write(
-                    key.root, of: source, time: key.time, changeTime: changeTime, to: file.raw)
+                if let base, let former {
+                    let image = SealedImage.Base(
+                        file: former.file.raw, bytes: Int(former.record.bytes), root: base.root)
+                    summary = try SealedImage.write(
+                        key.root, of: source, madeFrom: image, time: key.time, changeTime: changeTime, to: file.raw)
+                } else {
+                    summary = try SealedImage.write(
+                        key.root, of: source, time: key.time, changeTime: changeTime, to: file.raw)
+                }
             } catch {
                 throw SystemError(.cancelled, "sealing", "", detail: "\(error)")
             }
@@ -52,12 +68,33 @@ struct SealingJob {
             guard let checksum = try ImageRecord.checksum(of: file.raw, size: size) else {
                 throw SystemError(.ioError, "pread", key.name)
             }
-            let record = ImageRecord(bytes: size, checksum: checksum, sizes: SizeTable(walk.sizes))
+            // What is in the other one stays among the sizes, even what this tree has no more: it is asked for by id.
+            let sizes = former?.record.sizes.adding(walk.sizes) ?? SizeTable(walk.sizes)
+            let record = ImageRecord(
+                bytes: size, checksum: checksum, isBase: summary.isBase && key.root.kind != .changed, sizes: sizes)
+            if base != nil { store.counters.add(.imagesFromOthers) }
             try store.images.publish(key, record, store.counters)
-            return record
+            return Made(record: record, isSuccessor: base != nil)
         } catch {
             throw .storage(error.detail.isEmpty ? "\(error)" : error.detail)
         }
+    }
+
+    /// The image that this one may be made from: of a tree whose root has the most names in common, the last used of those.
+    private func base(_ reader: borrowing IndexReader) -> SealedImages.Key? {
+        guard let packed = try? reader.packedDirectory(key.root), let root = try? PackedDirectory(packed) else {
+            return nil
+        }
+        var best: (key: SealedImages.Key, common: Int)?
+        for candidate in store.images.bases where candidate != key {
+            guard let packed = try? reader.packedDirectory(candidate.root), let other = try? PackedDirectory(packed)
+            else {
+                continue
+            }
+            let common = (0..<root.count).count { other.index(of: root.name(at: $0)) != nil }
+            if common * 2 >= max(root.count, other.count), common > best?.common ?? -1 { best = (candidate, common) }
+        }
+        return best?.key
     }
 
     private func makeReader() throws(SealingError) -> IndexReaderBox {
@@ -71,54 +108,80 @@ struct SealingJob {
     // MARK: The tree
 
     /// Level by level, so that what is missing of a level is fetched together.
-    private func walk(_ reader: borrowing IndexReader) throws(SealingError) -> Walk {
-        var walk = Walk()
-        var level = [key.root]
-        while !level.isEmpty {
-            var missing: [ObjectID] = []
-            for id in level {
+    private func walk(_ reader: borrowing IndexReader, _ begun: SealingWalk) throws(SealingError) -> SealingWalk {
+        var walk = begun
+        while case let level = walk.descend(), !level.isEmpty {
+            var missing: [SealingWalk.Step] = []
+            for step in level {
                 if isStopping() { throw .stopped }
-                if let packed = try? reader.packedDirectory(id) {
-                    try take(packed, id, &walk)
-                } else if id.kind == .changed {
-                    throw .storage("the index has lost directory \(id) of a changelist")
+                if let packed = try? reader.packedDirectory(step.id) {
+                    try take(packed, step, reader, &walk)
+                } else if step.id.kind == .changed {
+                    throw .storage("the index has lost directory \(step.id) of a changelist")
                 } else {
-                    missing.append(id)
+                    missing.append(step)
                 }
             }
-            try fetchTrees(missing, &walk)
-            level = walk.below
-            walk.below = []
+            try fetchTrees(missing, reader, &walk)
         }
         return walk
     }
 
-    private func take(_ packed: [UInt8], _ id: ObjectID, _ walk: inout Walk) throws(SealingError) {
-        guard let directory = try? PackedDirectory(packed) else { throw .storage("directory \(id) is damaged") }
-        try walk.take(directory, id)
+    private func take(
+        _ packed: [UInt8], _ step: SealingWalk.Step, _ reader: borrowing IndexReader, _ walk: inout SealingWalk
+    ) throws(SealingError) {
+        guard let directory = try? PackedDirectory(packed) else { throw .storage("directory \(step.id) is damaged") }
+        var former: PackedDirectory?
+        if let id = step.former {
+            guard let packed = try? reader.packedDirectory(id) else {
+                throw .storage("the index has lost directory \(id) of a sealed snapshot")
+            }
+            former = try? PackedDirectory(packed)
+        }
+        try walk.take(directory, step.id, former: former)
     }
 
-    private func fetchTrees(_ ids: [ObjectID], _ walk: inout Walk) throws(SealingError) {
+    /// What has only just been pinned may not be in the index yet.
+    private func fetchRoot(_ reader: borrowing IndexReader) throws(SealingError) {
+        guard key.root.kind != .changed, (try? reader.packedDirectory(key.root)) == nil else { return }
+        var walk = SealingWalk(key.root)
+        try fetchTrees(walk.descend(), reader, &walk)
+    }
+
+    private func fetchTrees(
+        _ steps: [SealingWalk.Step], _ reader: borrowing IndexReader, _ walk: inout SealingWalk
+    ) throws(SealingError) {
+        let places = Dictionary(grouping: steps, by: \.id)
+        let ids = Array(places.keys)
         for start in stride(from: 0, to: ids.count, by: OriginFetcher.sealingBatch) {
             let wanted = ids[start...].prefix(OriginFetcher.sealingBatch).map { FrameReceiver.Wanted(id: $0) }
             let found = try fetch(wanted, "trees")
             var changes: [IndexChange] = []
             for (id, packed) in found {
                 changes.append(.directory(id, packed: packed, paths: [:]))
-                try take(packed, id, &walk)
+                for step in places[id] ?? [] { try take(packed, step, reader, &walk) }
             }
             try commit(changes)
         }
     }
 
-    /// The targets of links are part of the metadata.
-    private func fetchLinks(_ links: [ObjectID: UInt64]) throws(SealingError) {
-        let missing = links.filter { store.information(of: $0.key)?.flags.contains(.present) != true }
-            .map { FrameReceiver.Wanted(id: $0.key, size: $0.value) }
+    /// The targets of links are part of the metadata. Those that cannot be read here are fetched, whatever the index says of them.
+    private func targets(of links: [ObjectID: UInt64]) throws(SealingError) -> [ObjectID: [UInt8]] {
+        var targets: [ObjectID: [UInt8]] = [:]
+        var missing: [FrameReceiver.Wanted] = []
+        for (id, size) in links {
+            if case .here(.contents(let target)) = store.localBlob(id) {
+                targets[id] = target
+            } else {
+                missing.append(FrameReceiver.Wanted(id: id, size: size))
+            }
+        }
         for start in stride(from: 0, to: missing.count, by: OriginFetcher.sealingBatch) {
             let found = try fetch(Array(missing[start...].prefix(OriginFetcher.sealingBatch)), "blobs")
             try commit(found.map { .blob($0.key, size: UInt64($0.value.count), contents: $0.value) })
+            targets.merge(found) { $1 }
         }
+        return targets
     }
 
     // MARK: Waiting
@@ -164,10 +227,10 @@ struct SealingJob {
     }
 }
 
-/// Directories from the index and links from the object files.
+/// Directories from the index, and links that were read before.
 private struct IndexSource: TreeSource {
-    let store: OriginStore
     let reader: IndexReaderBox
+    let targets: [ObjectID: [UInt8]]
 
     func directory(_ id: ObjectID) throws(SealedImageError) -> PackedDirectory {
         guard let packed = try? reader.reader.packedDirectory(id), let directory = try? PackedDirectory(packed) else {
@@ -177,7 +240,7 @@ private struct IndexSource: TreeSource {
     }
 
     func link(_ id: ObjectID) throws(SealedImageError) -> [UInt8] {
-        guard case .here(.contents(let target)) = store.localBlob(id) else { throw .link(id) }
+        guard let target = targets[id] else { throw .link(id) }
         return target
     }
 }

@@ -3,8 +3,8 @@ import GitObjects
 /// The sizes of a snapshot's files by the first bytes of their ids: what overlayfs asks for has an id only. Two ids with the same first 64
 /// bits would need 2^32 objects; even then the fetch of one of them only fails to verify its length.
 struct SizeTable: Sendable {
-    private let prefixes: [UInt64]
-    private let sizes: [UInt64]
+    private var prefixes: [UInt64]
+    private var sizes: [UInt64]
 
     /// - Parameter entries: in any order, with repetitions.
     init(_ entries: [(prefix: UInt64, size: UInt64)]) {
@@ -18,6 +18,28 @@ struct SizeTable: Sendable {
         }
         self.prefixes = prefixes
         self.sizes = sizes
+    }
+
+    /// This one and more entries; what it has it keeps.
+    func adding(_ entries: [(prefix: UInt64, size: UInt64)]) -> SizeTable {
+        let more = SizeTable(entries)
+        var merged = SizeTable([])
+        merged.prefixes.reserveCapacity(count + more.count)
+        merged.sizes.reserveCapacity(count + more.count)
+        var (left, right) = (0, 0)
+        while left < count || right < more.count {
+            if right == more.count || left < count && prefixes[left] <= more.prefixes[right] {
+                if right < more.count, prefixes[left] == more.prefixes[right] { right += 1 }
+                merged.prefixes.append(prefixes[left])
+                merged.sizes.append(sizes[left])
+                left += 1
+            } else {
+                merged.prefixes.append(more.prefixes[right])
+                merged.sizes.append(more.sizes[right])
+                right += 1
+            }
+        }
+        return merged
     }
 
     static func prefix(of id: ObjectID) -> UInt64 {

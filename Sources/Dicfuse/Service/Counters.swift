@@ -21,9 +21,9 @@ enum Counter: String, CaseIterable, Sendable {
     case refusedTrees, verifyFailures, sizeMismatches, damagedObjects, storageFailures
     case evictedObjects, limitsUnmet, checkedObjects, missingObjects, adoptedObjects, damagedIndexes, salvagedEntries
     case guessedModes
-    /// Sealed images made, snapshots that could not be sealed because a size or mode is not known or for another reason, and images that were
+    /// Sealed images made, those of them that were made from another one, snapshots that could not be sealed because a size or mode is not known or for another reason, and images that were
     /// not as written.
-    case sealedImages, unsealedForSizes, unsealed, damagedImages
+    case sealedImages, imagesFromOthers, unsealedForSizes, unsealed, damagedImages
     /// Imported repositories found, and directories of them that had moved on before they were seen.
     case unpinnableImports, movedImports
     case messages, protocolErrors, cancelled

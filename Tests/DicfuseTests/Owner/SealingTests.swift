@@ -329,7 +329,7 @@ struct SealingTests {
                 (SizeTable.prefix(of: id), UInt64(index < 1000 ? index : 1999 - index))
             })
         #expect(table.count == 1000)
-        let record = ImageRecord(bytes: 5, checksum: 6, sizes: table)
+        let record = ImageRecord(bytes: 5, checksum: 6, isBase: true, sizes: table)
         let again = try #require(ImageRecord(record.encode()))
         for (index, id) in ids.enumerated() { #expect(again.sizes[id] == UInt64(index)) }
         #expect(again.sizes[.emptyBlobSHA1] == nil)

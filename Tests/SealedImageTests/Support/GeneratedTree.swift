@@ -48,6 +48,75 @@ struct GeneratedTree: TreeSource {
                 name: Array(name.utf8), entry: PackedEntry(mode: .regular, id: makeID(), size: UInt64(number + 1)))
         }
         directories[root] = (try? DirectoryPacker.pack(items)).flatMap { try? PackedDirectory($0) }
+        for item in items {
+            paths[item.name] = Expected(
+                mode: .regular, size: item.entry.size, target: nil, id: item.entry.id, isChanged: false)
+        }
+    }
+
+    /// Changes some entries of some directories, as commits do: adds, removes, replaces, moves directories, and changes kinds.
+    func edited(seed: UInt64, changes: Int, marked: Bool = false) -> GeneratedTree {
+        var tree = self
+        tree.random = SeededGenerator(state: seed)
+        tree.nextID = 1_000_000
+        var items = directories.mapValues(\.items)
+        for _ in 0..<changes {
+            let ids = items.keys.sorted { $0.hex < $1.hex }
+            let id = ids[Int(tree.random.next() % UInt64(ids.count))]
+            tree.change(&items[id]!, marked, ids)
+        }
+        tree.rebuild(items, marked)
+        return tree
+    }
+
+    private mutating func change(_ items: inout [DirectoryPacker.Item], _ marked: Bool, _ directories: [ObjectID]) {
+        let flags: PackedEntry.Flags = marked ? .changed : []
+        let name = Array("new-\(random.next() % 1_000_000)".utf8)
+        let file = PackedEntry(mode: .regular, flags: flags, id: makeID(), size: random.next() % 10_000)
+        switch items.isEmpty ? 0 : random.next() % 6 {
+        case 0: items.append(DirectoryPacker.Item(name: name, entry: file))
+        case 1: items.remove(at: Int(random.next() % UInt64(items.count)))
+        case 2, 3: items[Int(random.next() % UInt64(items.count))].entry = file
+        case 4:
+            let place = Int(random.next() % UInt64(items.count))
+            items[place].entry.mode = items[place].entry.mode == .regular ? .executable : items[place].entry.mode
+        default:
+            var moved = items.remove(at: Int(random.next() % UInt64(items.count)))
+            moved.name = name
+            items.append(moved)
+        }
+    }
+
+    /// Gives what has changed, and what is above it, new ids, and finds all paths again.
+    private mutating func rebuild(_ items: [ObjectID: [DirectoryPacker.Item]], _ marked: Bool) {
+        var packed: [ObjectID: PackedDirectory] = [:]
+        paths = [:]
+        root = rebuild(root, at: [], items, marked, &packed).id
+        directories = packed
+    }
+
+    private mutating func rebuild(
+        _ id: ObjectID, at path: [UInt8], _ items: [ObjectID: [DirectoryPacker.Item]], _ marked: Bool,
+        _ packed: inout [ObjectID: PackedDirectory]
+    ) -> (id: ObjectID, isNew: Bool) {
+        var entries = (items[id] ?? []).sorted { $0.name.lexicographicallyPrecedes($1.name) }
+        for place in entries.indices {
+            let child = path.isEmpty ? entries[place].name : path + [0x2f] + entries[place].name
+            if entries[place].entry.mode == .directory {
+                let (below, isNew) = rebuild(entries[place].entry.id, at: child, items, marked, &packed)
+                entries[place].entry.id = below
+                if isNew, marked { entries[place].entry.flags = .changed }
+            }
+            let entry = entries[place].entry
+            paths[child] = Expected(
+                mode: entry.mode, size: entry.size, target: links[entry.id], id: entry.id,
+                isChanged: entry.flags.contains(.changed))
+        }
+        let made = (try? DirectoryPacker.pack(entries)).flatMap { try? PackedDirectory($0) } ?? .empty
+        let isSame = directories[id].map { $0.items == made.items } ?? false
+        let new = isSame ? id : makeID()
+        packed[new] = made
+        return (new, !isSame)
     }
 
     func directory(_ id: ObjectID) throws(SealedImageError) -> PackedDirectory {

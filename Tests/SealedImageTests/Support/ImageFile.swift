@@ -1,3 +1,4 @@
+import CacheProtocol
 import GitObjects
 import Glibc
 import LinuxSystem
@@ -29,6 +30,22 @@ final class ImageFile {
     {
         let file = try File.open(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
         return try SealedImage.write(tree.root, of: tree, time: time, changeTime: changeTime, to: file.raw)
+    }
+
+    /// Makes the image of a tree from the one of another tree.
+    func write(
+        _ tree: GeneratedTree, madeFrom base: ImageFile, of former: GeneratedTree, time: Int64 = 1_700_000_000,
+        changeTime: Int64 = 1_700_000_009
+    ) throws -> SealedImage.Summary {
+        let (file, image) = (
+            SharedFD(try File.open(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)),
+            SharedFD(try File.open(base.path, O_RDONLY))
+        )
+        let both = BothTrees(trees: [tree, former])
+        return try SealedImage.write(
+            tree.root, of: both,
+            madeFrom: SealedImage.Base(file: image.raw, bytes: Int(try File.size(of: image.raw)), root: former.root),
+            time: time, changeTime: changeTime, to: file.raw)
     }
 
     /// Exit status and output of a command whose words have no spaces.
@@ -90,5 +107,20 @@ final class ImageFile {
             owner = status.st_uid
             time = Int64(status.st_mtim.tv_sec)
         }
+    }
+}
+
+/// What either of two trees has.
+private struct BothTrees: TreeSource {
+    let trees: [GeneratedTree]
+
+    func directory(_ id: ObjectID) throws(SealedImageError) -> PackedDirectory {
+        for tree in trees { if let found = tree.directories[id] { return found } }
+        throw .incomplete(directory: id)
+    }
+
+    func link(_ id: ObjectID) throws(SealedImageError) -> [UInt8] {
+        for tree in trees { if let found = tree.links[id] { return found } }
+        throw .link(id)
     }
 }
