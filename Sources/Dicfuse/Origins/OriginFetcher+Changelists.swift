@@ -42,7 +42,6 @@ extension OriginFetcher {
         }
         let snapshot = try await apply(changelist, question, placement, to: commit, shownRoot: shownRoot)
         store.land(key, .pinned(snapshot), storing: nil)
-        store.sealer?.request(SealedImages.Key(root: snapshot.root, time: snapshot.commitTime))
     }
 
     // MARK: Applying
@@ -73,7 +72,7 @@ extension OriginFetcher {
         if root.kind == .path, isUnpinnable(root) { assurance.insert(.unpinnable) }
         return PinnedSnapshot(
             origin: name, commit: commit.commit, commitTime: commit.record.time, root: root, assurance: assurance,
-            isSealed: store.images.isOffered(SealedImages.Key(root: root, time: commit.record.time)), change: change)
+            isSealed: await seal(SealedImages.Key(root: root, time: commit.record.time)), change: change)
     }
 
     private func edit(

@@ -236,9 +236,8 @@ actor OriginFetcher {
         let snapshot = PinnedSnapshot(
             origin: name, commit: resolved.commit, commitTime: resolved.record.time, root: directory,
             assurance: assurance,
-            isSealed: store.images.isOffered(image))
+            isSealed: await seal(image))
         store.land(key, .pinned(snapshot), storing: nil)
-        store.sealer?.request(image)
     }
 
     /// Whether the directory, or one that is known below it, cannot be had at a fixed commit.

@@ -1,5 +1,6 @@
 import CacheProtocol
 import GitObjects
+import LinuxSystem
 
 /// What sealing a snapshot lacks, fetched in the background: one request at a time, which waits for those that somebody waits for. It
 /// joins no flight, so that no reader ever waits for it, but for pointers of Git LFS, which are looked into on the way.
@@ -85,5 +86,33 @@ extension OriginFetcher {
             for (id, packed) in found.objects { found.objects[id] = try await followingPointers(packed) }
         }
         return found.objects
+    }
+
+    /// How long a pin waits for an image that is being made as a copy of another one.
+    private static let copyPatience: Duration = .milliseconds(50)
+
+    /// Has a snapshot sealed; whether it is. One whose image can be a copy, as that of a changelist or of the next commit, is waited for a
+    /// moment: whoever pins it first is mostly the only one who ever mounts it.
+    func seal(_ image: SealedImages.Key) async -> Bool {
+        guard let sealer = store.sealer else { return false }
+        sealer.request(image)
+        if store.images.isOffered(image) { return true }
+        let wait = Guarded<CheckedContinuation<Void, Never>?>(nil)
+        let end = { @Sendable in
+            let waiting = wait.with { waiting in
+                defer { waiting = nil }
+                return waiting
+            }
+            waiting?.resume()
+        }
+        await withCheckedContinuation { continuation in
+            wait.with { $0 = continuation }
+            guard sealer.whenCopied(image, end) else { return end() }
+            Task(executorPreference: thread) {
+                await self.sleep(until: .after(Self.copyPatience))
+                end()
+            }
+        }
+        return store.images.isOffered(image)
     }
 }

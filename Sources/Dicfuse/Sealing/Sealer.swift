@@ -3,16 +3,47 @@ import GitObjects
 import LinuxSystem
 import SealedImage
 
-/// Makes sealed images of a store's snapshots, one at a time, on a thread of lowest priority.
+/// Makes sealed images of a store's snapshots: whole ones one at a time on a thread of lowest priority, those that are copies of another
+/// one, which takes milliseconds, on a thread like others.
 ///
 /// A snapshot is asked for when it is pinned. What is missing of its tree is fetched first; a snapshot of which something cannot be had,
 /// or has no size, stays lazy, which is counted and said once.
 final class Sealer: Sendable {
+    private enum Lane: Int, CaseIterable {
+        case copies
+        case whole
+    }
+
     private struct Work {
-        var queue: [SealedImages.Key] = []
+        /// What waits, by lane.
+        var queues: [[SealedImages.Key]] = [[], []]
+        /// What is being made, by lane.
+        var making: [SealedImages.Key?] = [nil, nil]
+        /// Called when a snapshot's copy is there, or will not be.
+        var waiting: [SealedImages.Key: [@Sendable () -> Void]] = [:]
         /// When what failed may be tried again.
         var failed: [SealedImages.Key: Deadline] = [:]
         var stopping = false
+
+        func has(_ key: SealedImages.Key, in lane: Lane) -> Bool {
+            making[lane.rawValue] == key || queues[lane.rawValue].contains(key)
+        }
+
+        /// False if it waits already or may not be tried; and what is left out for it.
+        mutating func add(_ key: SealedImages.Key, to lane: Lane) -> (isNew: Bool, dropped: SealedImages.Key?) {
+            if let until = failed[key], !until.hasPassed { return (false, nil) }
+            // What the first lane gives up it hands over while it still has it.
+            if has(key, in: lane) || lane == .copies && has(key, in: .whole) { return (false, nil) }
+            queues[lane.rawValue].append(key)
+            guard queues[lane.rawValue].count > Sealer.longestQueue else { return (true, nil) }
+            return (true, queues[lane.rawValue].removeFirst())
+        }
+
+        /// What to make now.
+        mutating func next(in lane: Lane) -> SealedImages.Key? {
+            making[lane.rawValue] = queues[lane.rawValue].isEmpty ? nil : queues[lane.rawValue].removeFirst()
+            return making[lane.rawValue]
+        }
     }
 
     /// Snapshots that wait; the oldest are left out.
@@ -21,27 +52,31 @@ final class Sealer: Sendable {
 
     private unowned let store: OriginStore
     private let work = Guarded(Work())
-    private let wakeups: EventCounter
-    private let thread = Guarded<SystemThread?>(nil)
+    private let wakeups: [EventCounter]
+    private let threads = Guarded<[SystemThread]>([])
 
     init(_ store: OriginStore) throws(SystemError) {
         self.store = store
-        wakeups = try EventCounter()
+        wakeups = [try EventCounter(), try EventCounter()]
     }
 
     func start() throws(SystemError) {
-        let started = try SystemThread.start(name: "seal", nice: 19, stackSize: 1 << 20) { [self] in run() }
-        thread.with { $0 = started }
+        let whole = try SystemThread.start(name: "seal", nice: 19, stackSize: 1 << 20) { [self] in run(.whole) }
+        threads.with { $0.append(whole) }
+        let copies = try SystemThread.start(name: "seal-copy", stackSize: 1 << 20) { [self] in run(.copies) }
+        threads.with { $0.append(copies) }
     }
 
-    /// Ends the thread, in the middle of an image if there is one.
+    /// Ends the threads, in the middle of an image if there is one.
     func stop() {
         work.with { $0.stopping = true }
-        wakeups.add()
-        thread.with { thread in
-            defer { thread = nil }
-            return thread
-        }?.join()
+        for counter in wakeups { counter.add() }
+        let started = threads.with { threads in
+            defer { threads = [] }
+            return threads
+        }
+        for thread in started { thread.join() }
+        for key in work.with({ Array($0.waiting.keys) }) { tell(key) }
     }
 
     private var isStopping: Bool { work.with { $0.stopping } }
@@ -49,27 +84,41 @@ final class Sealer: Sendable {
     /// Has the snapshot sealed, unless it is or was tried a moment ago. Any thread.
     func request(_ key: SealedImages.Key) {
         if store.images.isOffered(key) { return }
-        let isNew = work.with { work in
-            if let until = work.failed[key], !until.hasPassed { return false }
-            if work.queue.contains(key) { return false }
-            work.queue.append(key)
-            if work.queue.count > Self.longestQueue { work.queue.removeFirst() }
-            return true
-        }
-        if isNew { wakeups.add() }
+        enqueue(key, store.images.bases.isEmpty || store.images.contains(key) ? .whole : .copies)
     }
 
-    private func run() {
+    /// Calls `done` when the image that is being made as a copy is there, or when it has turned out that there will be none. False if none
+    /// is being made.
+    func whenCopied(_ key: SealedImages.Key, _ done: @escaping @Sendable () -> Void) -> Bool {
+        work.with { work in
+            guard !work.stopping, work.has(key, in: .copies) else { return false }
+            work.waiting[key, default: []].append(done)
+            return true
+        }
+    }
+
+    private func enqueue(_ key: SealedImages.Key, _ lane: Lane) {
+        let (isNew, dropped) = work.with { $0.add(key, to: lane) }
+        if let dropped { tell(dropped) }
+        if isNew { wakeups[lane.rawValue].add() }
+    }
+
+    private func tell(_ key: SealedImages.Key) {
+        for done in work.with({ $0.waiting.removeValue(forKey: key) }) ?? [] { done() }
+    }
+
+    private func run(_ lane: Lane) {
         // What an earlier owner left is looked at when there is nothing else to do.
-        var unchecked = store.images.unchecked[...]
+        var unchecked = lane == .whole ? store.images.unchecked[...] : []
         while !isStopping {
-            let next = work.with { $0.queue.isEmpty ? nil : $0.queue.removeFirst() }
+            let next = work.with { $0.next(in: lane) }
             if let next {
-                seal(next)
+                seal(next, lane)
+                if lane == .copies { tell(next) }
             } else if let key = unchecked.popFirst() {
                 if !store.images.isOffered(key) { check(key) }
             } else {
-                _ = wakeups.wait(until: .never)
+                _ = wakeups[lane.rawValue].wait(until: .never)
             }
         }
     }
@@ -84,26 +133,31 @@ final class Sealer: Sendable {
         store.log.error("image-damaged", ["origin": store.name, "image": key.name, "action": "removed"])
     }
 
-    private func seal(_ key: SealedImages.Key) {
+    private func seal(_ key: SealedImages.Key, _ lane: Lane) {
         // It may have been asked for again while it was made.
         if store.images.isOffered(key) { return }
         if store.images.contains(key) { check(key) }
         if store.images.isOffered(key) { return }
         let begin = Deadline.now
         do throws(SealingError) {
-            let made = try SealingJob(store: store, key: key, isStopping: { [work] in work.with { $0.stopping } })
-                .run()
+            let job = SealingJob(store: store, key: key, isStopping: { [work] in work.with { $0.stopping } })
+            let record = try lane == .copies ? job.copy() : job.whole()
             store.housekeeping.evictor.usageChanged()
             store.log.info(
                 "sealed",
                 [
-                    "origin": store.name, "root": key.root.hex, "bytes": "\(made.record.bytes)",
-                    "files": "\(made.record.sizes.count)", "by": made.isSuccessor ? "copy" : "whole",
+                    "origin": store.name, "root": key.root.hex, "bytes": "\(record.bytes)",
+                    "files": "\(record.sizes.count)", "by": "\(lane)",
                     "ms": "\(Deadline.now.since(begin).nanoseconds / 1_000_000)",
                 ])
         } catch {
             store.images.discard(key)
             if case .stopped = error { return }
+            if lane == .copies {
+                // Whatever is in the way of a copy, a whole image may be had.
+                store.log.info("sealed-whole", ["origin": store.name, "root": key.root.hex, "cause": "\(error)"])
+                return enqueue(key, .whole)
+            }
             store.counters.add(error.counter)
             work.with { work in
                 work.failed = work.failed.filter { !$0.value.hasPassed }
@@ -121,6 +175,8 @@ enum SealingError: Error, Sendable, CustomStringConvertible {
     /// The origin did not give something.
     case fetch(CacheError)
     case image(SealedImageError)
+    /// There is no image to make it from.
+    case alone
     case storage(String)
 
     var counter: Counter {
@@ -135,6 +191,7 @@ enum SealingError: Error, Sendable, CustomStringConvertible {
         case .stopped: "the owner stops"
         case .fetch(let error): "\(error)"
         case .image(let error): "\(error)"
+        case .alone: "no image here is of a tree like it"
         case .storage(let text): text
         }
     }

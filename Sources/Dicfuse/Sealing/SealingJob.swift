@@ -12,31 +12,20 @@ struct SealingJob {
     /// Entries by which a tree may differ from a small one that its image is made from.
     private static let smallChange = 1000
 
-    /// What the image is made of: the record, and how many of its directories were written.
-    struct Made {
-        var record: ImageRecord
-        /// By a copy of another image.
-        var isSuccessor: Bool
+    /// Makes a whole image.
+    func whole() throws(SealingError) -> ImageRecord {
+        try make(try makeReader(), from: nil)
     }
 
-    func run() throws(SealingError) -> Made {
+    /// Makes the image from the one that is most like it; throws where there is none, or where that does not pay.
+    func copy() throws(SealingError) -> ImageRecord {
         let reader = try makeReader()
         try fetchRoot(reader.reader)
-        if let base = base(reader.reader) {
-            do throws(SealingError) {
-                return try make(reader, from: base)
-            } catch {
-                if case .stopped = error { throw error }
-                // Whatever is in the way of a copy, a whole image may be had.
-                store.log.info(
-                    "sealed-anew", ["origin": store.name, "root": key.root.hex, "cause": "\(error)"])
-                store.images.discard(key)
-            }
-        }
-        return try make(reader, from: nil)
+        guard let base = base(reader.reader) else { throw .alone }
+        return try make(reader, from: base)
     }
 
-    private func make(_ reader: IndexReaderBox, from base: SealedImages.Key?) throws(SealingError) -> Made {
+    private func make(_ reader: IndexReaderBox, from base: SealedImages.Key?) throws(SealingError) -> ImageRecord {
         var former: (file: SharedFD, record: ImageRecord)?
         if let base {
             guard let opened = store.images.openBase(base) else { throw .image(.malformedBase) }
@@ -74,7 +63,7 @@ struct SealingJob {
                 bytes: size, checksum: checksum, isBase: summary.isBase && key.root.kind != .changed, sizes: sizes)
             if base != nil { store.counters.add(.imagesFromOthers) }
             try store.images.publish(key, record, store.counters)
-            return Made(record: record, isSuccessor: base != nil)
+            return record
         } catch {
             throw .storage(error.detail.isEmpty ? "\(error)" : error.detail)
         }
