@@ -34,6 +34,7 @@ struct Main {
             say("\(arguments.config ?? "the configuration"): ok\n", to: STDOUT_FILENO)
             exit(ExitCode.stopped.rawValue)
         }
+        guard (try? TaskThreads.install()) != nil else { exit(ExitCode.internalError.rawValue) }
         guard let writer = try? LogWriter(fd: STDERR_FILENO) else { exit(ExitCode.internalError.rawValue) }
         let log = StderrLogHandler(
             label: "supervisor", writer: writer, format: arguments.logFormat,

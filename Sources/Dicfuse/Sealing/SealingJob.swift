@@ -9,14 +9,24 @@ struct SealingJob {
     let key: SealedImages.Key
     let isStopping: @Sendable () -> Bool
 
+    /// Bytes of directories that are kept in memory while an image is made: some 300,000 files.
+    private static let keptLimit = 32 << 20
+
     /// What a walk over the whole tree found.
     private struct Walk {
         var sizes: [(prefix: UInt64, size: UInt64)] = []
         var links: [ObjectID: UInt64] = [:]
         var seen: Set<ObjectID> = []
         var below: [ObjectID] = []
+        /// What need not be read and checked again for the layout and for the image.
+        var kept: [ObjectID: PackedDirectory] = [:]
+        private var keptBytes = 0
 
         mutating func take(_ directory: PackedDirectory, _ id: ObjectID) throws(SealingError) {
+            if keptBytes + directory.byteCount <= SealingJob.keptLimit {
+                keptBytes += directory.byteCount
+                kept[id] = directory
+            }
             for index in 0..<directory.count {
                 let entry = directory[index]
                 guard entry.isComplete else { throw .image(.incomplete(directory: id)) }
@@ -35,7 +45,7 @@ struct SealingJob {
         let reader = try makeReader()
         let walk = try walk(reader.reader)
         try fetchLinks(walk.links)
-        let source = IndexSource(store: store, reader: reader)
+        let source = IndexSource(store: store, reader: reader, kept: walk.kept)
         // The root of a change is made with its time, which is kept with it.
         let changeTime = key.root.kind == .changed ? store.snapshot(key.root)?.time : key.time
         guard let changeTime else { throw .storage("the index has lost the time of \(key.root)") }
@@ -168,8 +178,10 @@ struct SealingJob {
 private struct IndexSource: TreeSource {
     let store: OriginStore
     let reader: IndexReaderBox
+    let kept: [ObjectID: PackedDirectory]
 
     func directory(_ id: ObjectID) throws(SealedImageError) -> PackedDirectory {
+        if let directory = kept[id] { return directory }
         guard let packed = try? reader.reader.packedDirectory(id), let directory = try? PackedDirectory(packed) else {
             throw .incomplete(directory: id)
         }
