@@ -268,7 +268,7 @@ actor CacheOwner {
         while !stopping, process == nil {
             let delay = backoff.next(at: .now)
             log.log(.error, "cache owner ended", [("status", "\(status)"), ("restart_in", "\(delay)")])
-            try? await Task.sleep(for: delay)
+            try? await Pause.sleep(for: delay)
             do {
                 if !stopping { try launch() }
             } catch {
@@ -300,7 +300,7 @@ actor CacheOwner {
         let number = nextWaiter
         nextWaiter += 1
         let timer = Task {
-            try? await Task.sleep(for: deadline.remaining)
+            try? await Pause.sleep(for: deadline.remaining)
             self.wake(number)
         }
         await withCheckedContinuation { waiting[number] = $0 }

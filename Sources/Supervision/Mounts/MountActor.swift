@@ -277,14 +277,14 @@ actor MountActor {
 
     func after(_ delay: Duration, _ body: @escaping @Sendable (isolated MountActor) -> Void) {
         Task {
-            try? await Task.sleep(for: delay)
+            try? await Pause.sleep(for: delay)
             body(self)
         }
     }
 
     func after(_ delay: Duration, _ event: MountMachine.Event) {
         Task {
-            try? await Task.sleep(for: delay)
+            try? await Pause.sleep(for: delay)
             self.handle(event)
         }
     }
