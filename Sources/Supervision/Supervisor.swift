@@ -181,6 +181,7 @@ public final class Supervisor: MountService {
         live.current = configuration
         await registry.reconfigure(configuration)
         await spares.retarget(configuration.spareWorkers)
+        await cache.tellSlow(from: configuration.slowOperation)
         events.record(.supervisorReloaded)
     }
 
@@ -398,7 +399,9 @@ public final class Supervisor: MountService {
     }
 
     public func metrics() async -> String {
-        await MetricsReport(metrics: counters, events: events, registry: registry, cache: cache, spares: spares).text()
+        await MetricsReport(
+            metrics: counters, events: events, registry: registry, cache: cache, spares: spares, log: log
+        ).text()
     }
 
     public func cacheStatus() async throws(SupervisorError) -> String {

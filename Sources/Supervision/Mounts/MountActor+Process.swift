@@ -8,14 +8,28 @@ extension MountActor {
         var holders = custody == nil ? [] : ["supervisor", "worker"]
         if await environment.cache.deposits[id] != nil { holders.append("cache") }
         if custody != nil, ServiceManager.isListening { holders.append("manager") }
+        let waiting = custody?.waiting
         let serving = ProcessStatus.Serving(
             mount: mountID, job: request.jobKey, state: machine.state, lower: isSealed ? .sealed : .lazy,
             served: custody?.memory.value(.served) ?? 0, inFlight: custody?.memory.inFlight().count ?? 0,
-            waiting: custody?.waiting,
-            waitingFor: environment.heartbeat.waitingSince(id).map { Deadline.now.since($0) / .seconds(1) },
-            holders: holders)
+            waiting: waiting, waitingFor: waitingTime, oldest: oldestRequest(ofWaiting: waiting), holders: holders)
         return ProcessStatus(
             kind: .worker, pid: worker.pid, restarts: machine.restarts, lastRestartCause: machine.lastRestartCause,
             serving: serving)
+    }
+
+    /// Seconds since there was a moment in which no request waited.
+    var waitingTime: Double? {
+        environment.heartbeat.waitingSince(id).map { Deadline.now.since($0) / .seconds(1) }
+    }
+
+    /// Seconds since the request came that has waited for longest; nil if none waits. From the session memory, so that a worker that hangs hides
+    /// nothing; what nobody has read is known from the looks at the connection.
+    func oldestRequest(ofWaiting count: Int?) -> Double? {
+        guard let count, count > 0, let memory = custody?.memory else { return nil }
+        let known = [memory.oldestRequest.map { Deadline(nanoseconds: $0) }, environment.heartbeat.unreadSince(id)]
+        // What came while there was no worker is in nobody's books.
+        let start = known.compactMap { $0 }.min() ?? environment.heartbeat.waitingSince(id)
+        return start.map { Deadline.now.since($0) / .seconds(1) } ?? 0
     }
 }
