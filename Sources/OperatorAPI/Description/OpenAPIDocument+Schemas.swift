@@ -371,8 +371,11 @@ extension OpenAPIDocument {
           },
           "Workers": {
             "type": "object",
-            "properties": {"workers": {"type": "array", "items": {"$ref": "#/components/schemas/Process"}}},
-            "required": ["workers"],
+            "properties": {
+              "workers": {"type": "array", "items": {"$ref": "#/components/schemas/Process"}},
+              "service": {"type": "array", "items": {"$ref": "#/components/schemas/Process"}}
+            },
+            "required": ["service", "workers"],
             "additionalProperties": false
           },
           "LogLine": {

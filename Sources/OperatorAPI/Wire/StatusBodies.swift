@@ -20,12 +20,16 @@ struct StatusBody: Encodable {
     }
 }
 
-/// The body of `GET /workers`: workers and spares.
+/// The body of `GET /workers`: workers and spares, and what they work for.
 struct WorkersBody: Encodable {
     let workers: [ProcessBody]
+    /// Supervisor and cache owner.
+    let service: [ProcessBody]
 
     init(_ processes: [ProcessStatus]) {
-        workers = processes.filter { $0.kind == .worker || $0.kind == .spare }.map(ProcessBody.init)
+        func isWorker(_ process: ProcessStatus) -> Bool { process.kind == .worker || process.kind == .spare }
+        workers = processes.filter(isWorker).map(ProcessBody.init)
+        service = processes.filter { !isWorker($0) }.map(ProcessBody.init)
     }
 }
 

@@ -2,11 +2,12 @@ import LinuxSystem
 import WorkerProtocol
 
 extension MountActor {
-    /// The mount's worker as operators see it; nil while it has none. From memory, fusectl and /proc.
-    func processStatus() async -> ProcessStatus? {
+    /// The mount's worker as operators see it; nil while it has none. From memory, fusectl and /proc. `deposits` are the mounts of which the cache
+    /// owner has the descriptors.
+    func processStatus(deposits: Set<MountID>) -> ProcessStatus? {
         guard let worker, !worker.hasEnded else { return nil }
         var holders = custody == nil ? [] : ["supervisor", "worker"]
-        if await environment.cache.deposits[id] != nil { holders.append("cache") }
+        if deposits.contains(id) { holders.append("cache") }
         if custody != nil, ServiceManager.isListening { holders.append("manager") }
         let waiting = custody?.waiting
         let serving = ProcessStatus.Serving(

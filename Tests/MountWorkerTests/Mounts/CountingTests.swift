@@ -164,6 +164,40 @@ extension MountTests {
             #expect(mount.memory.counts[.poison] == 1)
         }
 
+        @Test(
+            .enabled(if: TestWorker.earlierProgram != nil, "ANTARES_EARLIER_WORKER names no worker of another build"),
+            arguments: [true, false])
+        func workersOfOtherBuildsTakeOverFromEachOther(earlierFirst: Bool) throws {
+            let tree = try Self.tree()
+            let mount = try TestMount(tree)
+            let programs = [TestWorker.earlierProgram, nil]
+            let order = earlierFirst ? programs + programs : programs.reversed() + programs.reversed()
+            let workers = try order.map { try TestWorker(program: $0) }
+            let root = mount.root
+            let id = tree.ids["slow"]!
+            mount.owner.hold(id)
+            try mount.assume(workers[0])
+            #expect(try Fd.status(root, "dir/in").st_size == 6)
+            let reader = try Background { try? Fd.contents(root, "slow") }
+            for (index, worker) in workers.enumerated() {
+                if index > 0 { try mount.assume(worker) }
+                wait { mount.owner.count(id) == index + 1 }
+                #expect(try Fd.status(root, "dir/other").st_size == 7)
+                if order[index] == nil {
+                    wait { mount.memory.oldestRequest != nil }
+                    #expect(mount.memory.counts[.read].count == 0)
+                }
+                if index < 3 {
+                    worker.kill()
+                    mount.memory.clearInFlight()
+                }
+            }
+            mount.owner.release(id)
+            #expect(reader.join() == .some(Array("slow one".utf8)))
+            if order[3] == nil { wait { mount.memory.counts[.read].count == 1 && mount.memory.oldestRequest == nil } }
+            #expect(try workers[3].status().failures == 0)
+        }
+
         /// Ten lines a second, and what is left out is counted.
         @Test func linesThatAreLeftOutAreCounted() throws {
             let tree = try Self.tree()
