@@ -57,9 +57,10 @@ final class Heartbeat: Sendable {
         watched.with { $0[mount]?.waitingSince }
     }
 
-    /// Since when a request has been there that nobody reads, to the second; nil if none is.
-    func unreadSince(_ mount: MountID) -> Deadline? {
-        watched.with { $0[mount]?.unread?.since }
+    /// Since when a request has been there that nobody reads, to the second; nil if none is. `turns` are those of the readers now.
+    func unreadSince(_ mount: MountID, turns: UInt64) -> Deadline? {
+        let unread = watched.with { $0[mount]?.unread }
+        return unread?.turns == turns ? unread?.since : nil
     }
 
     /// Calls `look` every second time, on the heartbeat's thread, with the turns that the readers of all workers have made; it must not

@@ -12,7 +12,7 @@ extension MountActor {
         let waiting = custody?.waiting
         let serving = ProcessStatus.Serving(
             mount: mountID, job: request.jobKey, state: machine.state, lower: isSealed ? .sealed : .lazy,
-            served: custody?.memory.value(.served) ?? 0, inFlight: custody?.memory.inFlight().count ?? 0,
+            served: custody?.memory.value(.served) ?? 0, inFlight: custody?.memory.unansweredCount ?? 0,
             waiting: waiting, waitingFor: waitingTime, oldest: oldestRequest(ofWaiting: waiting), holders: holders)
         return ProcessStatus(
             kind: .worker, pid: worker.pid, restarts: machine.restarts, lastRestartCause: machine.lastRestartCause,
@@ -27,10 +27,14 @@ extension MountActor {
     /// Seconds since the request came that has waited for longest; nil if none waits. From the session memory, so that a worker that hangs hides
     /// nothing; what nobody has read is known from the looks at the connection.
     func oldestRequest(ofWaiting count: Int?) -> Double? {
-        guard let count, count > 0, let memory = custody?.memory else { return nil }
-        let known = [memory.oldestRequest.map { Deadline(nanoseconds: $0) }, environment.heartbeat.unreadSince(id)]
-        // What came while there was no worker is in nobody's books.
-        let start = known.compactMap { $0 }.min() ?? environment.heartbeat.waitingSince(id)
-        return start.map { Deadline.now.since($0) / .seconds(1) } ?? 0
+        guard let count, count > 0, let custody else { return nil }
+        let memory = custody.memory
+        var starts = [memory.oldestRequest.map { Deadline(nanoseconds: $0) }]
+        if custody.hasUnread {
+            starts.append(environment.heartbeat.unreadSince(id, turns: memory.value(.readerTurns)))
+        }
+        // What came while there is no worker is in nobody's books.
+        if worker == nil { starts.append(environment.heartbeat.waitingSince(id)) }
+        return starts.compactMap { $0 }.min().map { Deadline.now.since($0) / .seconds(1) } ?? 0
     }
 }

@@ -25,7 +25,7 @@ public struct ProcessStatus: Hashable, Sendable {
         public var lower: MountStatus.Lower
         /// Requests that it answered, of this mount's workers together.
         public var served: UInt64
-        /// Requests that its threads work on now.
+        /// Requests that it has taken and not answered.
         public var inFlight: Int
         /// Requests of the kernel that wait for an answer; nil if the connection is gone.
         public var waiting: Int?

@@ -83,6 +83,19 @@ extension SessionMemory {
         return found
     }
 
+    /// Requests that the worker has taken and not answered; of an earlier build's worker those that its threads work on.
+    public var unansweredCount: Int {
+        guard layout == Self.currentLayout else { return 0 }
+        var numbers = Set(inFlight().values.map(\.original.unique))
+        if let statistics {
+            for place in 0..<Self.waitingCapacity {
+                let unique = ant_load_acquire(word(statistics + Self.waitingOffset + place * 16))
+                if unique != 0 { numbers.insert(unique) }
+            }
+        }
+        return numbers.count
+    }
+
     /// When the request that has been in a worker's hands for longest came there, in nanoseconds of CLOCK_MONOTONIC; nil if there is none, or
     /// if an earlier build's worker serves. Needs no worker's help.
     public var oldestRequest: UInt64? {

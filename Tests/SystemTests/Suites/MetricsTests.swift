@@ -73,6 +73,10 @@ extension SystemTests {
                 func age() throws -> Double { try value("antares_fuse_oldest_request_seconds", farm) }
                 try until("a second") { try age() >= 1 }
                 #expect(try age() <= Deadline.now.since(begin) / .seconds(1))
+                let waiting = try worker(farm)
+                #expect((waiting["in_flight"].number ?? 0) >= 1)
+                #expect((waiting["waiting"].number ?? 0) >= (waiting["in_flight"].number ?? 0))
+                #expect((waiting["oldest_in_flight_s"].number ?? 0) >= 1)
                 #expect(try farm.antares("workers").output.contains("OLDEST"))
                 let old = try farm.workerPID(mount)
                 try farm.signalWorker(mount, SIGKILL)
@@ -90,7 +94,7 @@ extension SystemTests {
                 #expect(try age() >= 1)
                 origin.signal(SIGCONT)
                 #expect(reader.waitForEnd(until: .after(.seconds(30))) && reader.reap() == .code(0))
-                try until("rest") { try age() == 0 }
+                try until("rest") { try age() == 0 && worker(farm)["in_flight"] == 0 }
                 try farm.unmount(mount)
             }
         }
