@@ -99,6 +99,19 @@ extension SystemTests {
             }
         }
 
+        @Test func aRequestThatNobodyReadsHasAnAge() throws {
+            try Farm.run(Repository.small) { farm, _ in
+                let mount = try farm.mount("m")
+                #expect(try File.text(mount.path + "/src/name") == "the tree\n")
+                try farm.signalWorker(mount, SIGSTOP)
+                let reader = try Program.start("/bin/cat", [mount.path + "/lib/one"])
+                // It is found stopped, and replaced, a second after the first look at the earliest.
+                try until("an age") { try value("antares_fuse_oldest_request_seconds", farm) >= 0.2 }
+                #expect(reader.waitForEnd(until: .after(.seconds(30))) && reader.reap() == .code(0))
+                try farm.unmount(mount)
+            }
+        }
+
         @Test func slowFetchesAreToldOfAfterAReloadAndARestartOfTheOwner() throws {
             let options = Farm.Options(requestTimeout: "30s", settings: "slow_operation = \"1h\"")
             try Farm.run(Repository.small, options) { farm, _ in
