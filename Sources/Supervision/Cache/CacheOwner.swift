@@ -21,6 +21,8 @@ actor CacheOwner {
         didSet { need.with { [channel] in $0.channel = channel } }
     }
     let need = Guarded(Need())
+    /// From how long on owners tell of requests to origins; a reload may change it.
+    var slowOperation: Duration
     var heartbeat: Heartbeat?
     /// What every owner is to keep.
     var deposits: [MountID: (custody: Custody, image: ImageReference?)] = [:]
@@ -55,6 +57,7 @@ actor CacheOwner {
         onRestart: @escaping @Sendable () -> Void
     ) {
         self.configuration = configuration
+        slowOperation = configuration.slowOperation
         self.executor = executor
         self.program = program
         self.user = user
@@ -77,7 +80,11 @@ actor CacheOwner {
 
     /// Starts the process, or goes on with the one that an earlier supervisor started, and waits until it answers.
     func start() async throws(SupervisorError) {
-        if await adoptRunning() { return }
+        if await adoptRunning() {
+            // It goes by what it was started with.
+            await tellSlow()
+            return
+        }
         do throws(SystemError) {
             try launch()
         } catch {
@@ -202,8 +209,10 @@ actor CacheOwner {
     private func launch() throws(SystemError) {
         ProcessRecord.remove(socket: socketPath)
         let listener = try MessageSocket.listen(socketPath)
+        var current = configuration
+        current.slowOperation = slowOperation
         let settings = try SharedMemory.sealedFile(
-            name: "antares-cache-configuration", CacheOwnerConfiguration(configuration).json())
+            name: "antares-cache-configuration", CacheOwnerConfiguration(current).json())
         let lines = lines.openEnd()
         var spec = ProcessSpec(
             path: program, environment: configuration.childEnvironment,

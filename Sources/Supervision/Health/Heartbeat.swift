@@ -17,6 +17,8 @@ final class Heartbeat: Sendable {
         var wasWaiting = false
         /// The first look of those in a row at which requests waited.
         var waitingSince: Deadline?
+        /// The first look of those in a row at which a request was there that nobody read, and the readers' turns then.
+        var unread: (since: Deadline, turns: UInt64)?
     }
 
     /// Something that is to be done again and again, with the looks where there are any.
@@ -55,6 +57,12 @@ final class Heartbeat: Sendable {
     /// Since when requests of a mount have been waiting, at every look; nil if none do.
     func waitingSince(_ mount: MountID) -> Deadline? {
         watched.with { $0[mount]?.waitingSince }
+    }
+
+    /// Since when a request has been there that nobody reads, to the second; nil if none is. `turns` are those of the readers now.
+    func unreadSince(_ mount: MountID, turns: UInt64) -> Deadline? {
+        let unread = watched.with { $0[mount]?.unread }
+        return unread?.turns == turns ? unread?.since : nil
     }
 
     /// Calls `look` every second time, on the heartbeat's thread, with the turns that the readers of all workers have made; it must not
@@ -119,10 +127,21 @@ final class Heartbeat: Sendable {
         beat?()
     }
 
+    private func note(_ sample: HangSample, _ mount: MountID, _ item: Watched) {
+        guard sample.isUnread else {
+            if item.unread != nil { watched.with { $0[mount]?.unread = nil } }
+            return
+        }
+        // One of them was read meanwhile, perhaps the one that was first.
+        guard item.unread?.turns != sample.readerTurns else { return }
+        watched.with { $0[mount]?.unread = (.now, sample.readerTurns) }
+    }
+
     /// Whether requests wait.
     private func look(at mount: MountID, _ item: Watched) -> Bool {
         let sample = HangSample(of: item.custody)
         let isWaiting = sample.waiting > 0
+        note(sample, mount, item)
         guard isWaiting || item.wasWaiting else { return false }
         if isWaiting != item.wasWaiting {
             watched.with {

@@ -185,7 +185,6 @@ extension MountActor {
             self.recruit = nil
             await self.endWorkerSoon()
             await self.clearAway(overlay, custody)
-            self.environment.metrics.requestsResent.add(custody?.memory.value(.resent) ?? 0)
             await self.releaseDescriptors()
             // Again: a worker that came to serve while the mount was being ended was watched from then on.
             self.environment.heartbeat.forget(self.id)
