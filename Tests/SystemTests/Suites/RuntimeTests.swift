@@ -50,6 +50,7 @@ extension SystemTests {
                         """
                         echo started
                         until [[ -e /mnt/later ]]; do sleep 0.02; done
+                        echo seen
                         if ls /mnt/later 2>/dev/null || touch /mnt/later/x 2>/dev/null; then echo not bare; fi
                         while [[ -e /mnt/later ]]; do sleep 0.02; done
                         echo gone
@@ -75,14 +76,17 @@ extension SystemTests {
                 }
                 let mount = try farm.mount(
                     "m", ["mountpoint": .string(farm.mountRoot + "/later"), "uid": 64_790, "gid": 64_790])
-                if propagation == .rslave {
+                switch propagation {
+                case .rslave:
                     try until("the job has written") { access(mount.path + "/src/new", F_OK) == 0 }
                     #expect(try FileStatus(of: mount.path + "/src/new").uid == 64_790)
+                case .rprivate:
+                    try until("the job has looked") { try output.text().contains("seen\n") }
                 }
                 try farm.unmount(mount)
                 #expect(container.waitForEnd(until: .after(.seconds(30))))
                 let said = try output.text()
-                #expect(said == (propagation == .rslave ? "started\nthe tree\ngone\n" : "started\ngone\n"))
+                #expect(said == (propagation == .rslave ? "started\nthe tree\ngone\n" : "started\nseen\ngone\n"))
             }
         }
     }
