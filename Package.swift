@@ -132,16 +132,18 @@ if !coreOnly {
         program("antares-origin", ["OriginServer", "CommandUsage", "LinuxSystem", arguments, log]),
 
         tests("SupervisorConfigTests", ["SupervisorConfig", "Supervision", "LinuxSystem"]),
+        // Holds answers to the description of the API, whoever gave them.
+        .target(name: "DescribedAPI", path: "Tests/DescribedAPI", swiftSettings: swift),
         tests(
             "OperatorAPITests",
-            ["OperatorAPI", "Supervision", "LinuxSystem", hummingbird, nioCore, log]),
+            ["OperatorAPI", "DescribedAPI", "Supervision", "LinuxSystem", hummingbird, nioCore, log]),
         tests(
             "OriginServerTests",
             ["OriginServer", "GitObjects", "GitHashing", .product(name: "HummingbirdTesting", package: "hummingbird")]),
         tests(
             "OperatorCLITests",
             ["OperatorCLI", "CommandUsage", "OperatorAPI", "Supervision", "LinuxSystem", arguments, nioCore, log]),
-        tests("SystemTests", ["LinuxSystem"]),
+        tests("SystemTests", ["DescribedAPI", "LinuxSystem"]),
     ]
 }
 

@@ -9,10 +9,10 @@ public enum ObjectType: String, Sendable {
 }
 
 /// Computes the id of an object while its bytes stream by: the digest of `<type> SP <size> NUL` and the payload
-/// (gitformat-loose(5), "git hash-object").
+/// (gitformat-loose(5), "git hash-object"); for Git LFS of the payload alone.
 ///
 /// A payload that is longer or shorter than `size` gives an id that no such object has, so comparing the result with the id
-/// asked for also proves the size.
+/// asked for also proves the size; but not for Git LFS.
 public struct ObjectHasher: ~Copyable {
     public let kind: ObjectID.Kind
     private var digest: Digest
@@ -21,7 +21,7 @@ public struct ObjectHasher: ~Copyable {
     public init(kind: ObjectID.Kind, type: ObjectType, size: UInt64) {
         self.kind = kind
         self.digest = Digest(kind == .sha1 ? .sha1 : .sha256)
-        self.digest.update(Array("\(type.rawValue) \(size)\0".utf8))
+        if kind != .lfs { self.digest.update(Array("\(type.rawValue) \(size)\0".utf8)) }
     }
 
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {

@@ -33,6 +33,8 @@ public enum FileMode: UInt32, Sendable, BitwiseCopyable, CaseIterable {
     /// As Git writes it in a tree: no leading zero.
     public var octal: String { String(self.rawValue, radix: 8) }
 
+    public var isFile: Bool { self == .regular || self == .executable }
+
     /// True for what has a blob: files and symbolic links.
     public var hasBlob: Bool { self == .regular || self == .executable || self == .symlink }
 }

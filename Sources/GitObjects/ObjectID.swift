@@ -1,4 +1,5 @@
-/// The name of an object: a Git object id, or a key the cache makes for a directory whose origin has no content addressing.
+/// The name of an object: a Git object id, the id of a Git LFS file, or a key the cache makes for a directory whose origin has no content
+/// addressing.
 ///
 /// The bytes are stored inline and unused ones are zero, so a value is trivial to copy, compare and hash. The order is by kind,
 /// then by bytes, which within one kind is the order of the hexadecimal text.
@@ -10,6 +11,8 @@ public struct ObjectID: Hashable, Sendable, Comparable, BitwiseCopyable, CustomS
         case path = 3
         /// A 32-byte key the cache makes from the contents of a directory that a changelist has changed.
         case changed = 4
+        /// The SHA-256 of a file's plain contents, by which Git LFS names it.
+        case lfs = 5
 
         public var byteCount: Int { self == .sha1 ? 20 : 32 }
     }

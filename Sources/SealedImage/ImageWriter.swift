@@ -112,6 +112,7 @@ struct ImageWriter {
                 }
             }
         }
+        _ = put(at, Array(ObjectFileName.suffix(of: id.kind).utf8))
     }
 
     private static let prefix = Array(SealedImage.objectPrefix.utf8)

@@ -16,6 +16,7 @@ enum InodeSize {
     /// The path that a file's data is redirected to: "/prefix/ab/cdef…".
     static func redirectLength(_ id: ObjectID) -> Int {
         1 + SealedImage.objectPrefix.utf8.count + 1 + 2 * id.byteCount + 1
+            + ObjectFileName.suffix(of: id.kind).utf8.count
     }
 
     /// The attributes of a file with contents: header, one shared id, the redirect.

@@ -329,9 +329,7 @@ public final class Supervisor: MountService {
     }
 
     public func mounts() async -> [MountStatus] {
-        var result: [MountStatus] = []
-        for mount in await registry.all() { result.append(await mount.status()) }
-        return result
+        await MountActor.census(await registry.all()) { $0.status() }
     }
 
     public func mount(_ id: MountID) async throws(SupervisorError) -> MountStatus {

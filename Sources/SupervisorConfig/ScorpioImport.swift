@@ -3,9 +3,10 @@ import TOMLKit
 
 /// Makes a configuration of one of the ScorpioFS daemon (scorpio.toml: flat keys, or the sections server, dicfuse and antares).
 public enum ScorpioImport {
-    /// Its key, in any of the places where it may stand, and ours.
+    /// Its key, in any of the places where it may stand, and ours. Its `lfs_url` is not among them: it was never used there, and with ours the
+    /// files of a mount would be others.
     private static let keys: [(theirs: [String], ours: String)] = [
-        (["base_url", "server.base_url"], "origins.main.url"), (["lfs_url", "server.lfs_url"], "origins.main.lfs"),
+        (["base_url", "server.base_url"], "origins.main.url"),
         (["antares_upper_root", "antares.upper_root"], "supervisor.upper_root"),
         (["antares_mount_root", "antares.mount_root"], "supervisor.mount_root"),
         (["store_path", "dicfuse.store_path"], "cache.dir"), (["log_level"], "supervisor.log_level"),

@@ -1,3 +1,4 @@
+import DescribedAPI
 import Foundation
 import HTTPTypes
 import Supervision
@@ -15,25 +16,24 @@ import Testing
         .diff("m"),
     ]
 
-    private func document() async throws -> [String: Any] {
+    private func described() async throws -> APIDescription {
         let answer = try await conversation.send("GET", "/openapi.json")
         #expect(answer.status == 200)
-        return try #require(answer.json as? [String: Any], "\(answer.text.prefix(300))")
+        return try APIDescription(answer.text.utf8)
     }
 
     @Test func everyRouteIsDescribedAndNoOther() async throws {
-        let document = try await document()
+        let description = try await described()
+        let (document, schema) = (description.document, description.schema)
         #expect(document["openapi"] as? String == "3.1.0")
-        let paths = try #require(document["paths"] as? [String: [String: Any]])
         var described: [String: Set<String>] = [:]
-        for (path, methods) in paths {
-            let pattern = path.replacingOccurrences(of: "{mount_id}", with: "{id}")
+        for operation in description.operations {
+            let pattern = operation.path.replacingOccurrences(of: "{mount_id}", with: "{id}")
                 .replacingOccurrences(of: "{job_id}", with: "{id}")
-            described[pattern] = Set(methods.keys.map { $0.uppercased() })
+            described[pattern, default: []].insert(operation.method)
         }
         let served = Dictionary(uniqueKeysWithValues: Self.routes.map { ($0.pattern, Set($0.methods)) })
         #expect(described == served)
-        let schema = Schema(document: document)
         let error = schema.resolve("#/components/schemas/Error/properties/code")
         #expect((error["enum"] as? [String]).map(Set.init) == Set(SupervisorError.Code.allCases.map(\.rawValue)))
         let fields = schema.resolve("#/components/schemas/MountRequest/properties").keys.sorted()
@@ -48,32 +48,48 @@ import Testing
         for target in Set(references(document)) { #expect(!schema.resolve(target).isEmpty, "\(target)") }
     }
 
+    /// A parameter that several operations have is described once.
+    @Test func parametersAreNotRepeated() async throws {
+        let description = try await described()
+        var seen: [String: APIDescription.Operation] = [:]
+        let paths = try #require(description.document["paths"] as? [String: [String: [String: Any]]])
+        for operation in description.operations {
+            let parameters = paths[operation.path]?[operation.method.lowercased()]?["parameters"] as? [[String: Any]]
+            for parameter in parameters ?? [] where parameter["$ref"] == nil {
+                let name = "\(parameter["in"] ?? "") \(parameter["name"] ?? "")"
+                let other = seen.updateValue(operation, forKey: name)
+                #expect(other == nil, "\(name): \(operation), \(other as Any)")
+            }
+            // Every name in the path is one of them.
+            let named = Set(
+                (parameters ?? []).map { parameter in
+                    (parameter["$ref"] as? String).map(description.schema.resolve) ?? parameter
+                }.filter { $0["in"] as? String == "path" }.compactMap { $0["name"] as? String })
+            let wanted = Set(
+                operation.path.split(separator: "/").filter { $0.hasPrefix("{") }.map {
+                    String($0.dropFirst().dropLast())
+                })
+            #expect(named == wanted, "\(operation)")
+        }
+    }
+
     @Test func everyAnswerIsAsDescribed() async throws {
-        let document = try await document()
-        let schema = Schema(document: document)
-        let paths = try #require(document["paths"] as? [String: [String: [String: Any]]])
+        let description = try await described()
         let made = try await conversation.send("POST", "/mounts", #"{"path":"/","job_id":"j","ttl":60}"#)
         let id = try #require(made.field("mount_id") as? String)
         let bodies = ["POST /mounts": #"{"path":"/","labels":{"a":"b"}}"#, "POST /cache/prefetch": "{}"]
         var seen: Set<Int> = []
         func look(_ method: String, _ path: String, _ target: String, _ body: String) async throws {
-            let operation = try #require(paths[path]?[method.lowercased()], "\(method) \(path)")
             let query = path == "/events" ? "?follow=false" : ""
             let answer = try await conversation.send(method, target + query, body)
             seen.insert(answer.status)
-            var response = (operation["responses"] as? [String: [String: Any]])?["\(answer.status)"] ?? [:]
-            if let target = response["$ref"] as? String { response = schema.resolve(target) }
-            let content = response["content"] as? [String: [String: Any]]
-            #expect(content != nil, "\(method) \(target): \(answer.status) is not described")
-            let type = answer.headers[.contentType]?.split(separator: ";").first.map(String.init) ?? "-"
-            let form = content?[type]?["schema"] as? [String: Any]
-            #expect(form != nil, "\(method) \(target): \(type) is not described")
-            if type == "application/json", let form {
-                #expect(schema.problems(of: answer.json, against: form) == [], "\(method) \(target): \(answer.text)")
-            }
+            let problems = description.problems(
+                of: APIDescription.Operation(method, path), status: answer.status,
+                contentType: answer.headers[.contentType], body: answer.text.utf8)
+            #expect(problems == [], "\(target): \(answer.text)")
         }
         // What is right, deletions last; then what is not.
-        let all = paths.flatMap { path, operations in operations.keys.map { ($0.uppercased(), path) } }
+        let all = description.operations.map { ($0.method, $0.path) }
             .sorted { ($0.0 == "DELETE" ? 1 : 0, $0.1) < ($1.0 == "DELETE" ? 1 : 0, $1.1) }
         for (method, path) in all where !(method == "DELETE" && path.contains("{job_id}")) {
             let target = path.replacingOccurrences(of: "{mount_id}", with: id)
@@ -93,8 +109,7 @@ import Testing
     }
 
     @Test func aWrongAnswerWouldBeSeen() async throws {
-        let document = try await document()
-        let schema = Schema(document: document)
+        let schema = try await described().schema
         let form = schema.resolve("#/components/schemas/Ready")
         #expect(schema.problems(of: ["mount_id": "m", "ready": true, "state": "Ready"], against: form) == [])
         for wrong: [String: Any] in [

@@ -137,7 +137,7 @@ import Testing
     @Test func prefetch() async throws {
         let all = try await send(.post, "/cache/prefetch", "{}")
         #expect(all.status == 202)
-        #expect(all.body == "{\"commit\":\"0123\",\"origin\":\"main\",\"preload\":3,\"sealed\":false}\n")
+        #expect(all.body == "{\"preload\":3,\"origin\":\"main\",\"commit\":\"0123\",\"sealed\":false}\n")
         let body = #"{"origin":"o","rev":"v1","path":"/a","depth":2,"contents":true}"#
         #expect(try await send(.post, "/antares/cache/prefetch", body).status == 202)
         var wanted = PrefetchRequest()

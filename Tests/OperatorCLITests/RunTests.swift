@@ -158,12 +158,13 @@ import Testing
             let status = try await antares(fake, ["status", "a/b c"])
             #expect(status.output.contains("restarts     3, last: signal 9\n"))
             let byID = try await antares(fake, ["--json", "status", "\(id)"])
-            #expect(byID.output.hasPrefix("{\"build_id\":null,") && byID.output.hasSuffix("}\n"))
+            #expect(byID.output.hasPrefix("{\"mount_id\":\"\(id)\",") && byID.output.hasSuffix("}\n"))
             let all = try await antares(fake, ["status"])
             #expect(all.output.hasPrefix("supervisor  healthy, version 0.1.0, up 1h 1m\nmounts      1\n"))
             #expect(all.output.contains("4242    3         80.0 KiB  0"))
             let json = try await antares(fake, ["status", "--json"])
-            #expect(json.output.hasPrefix(#"{"health":{"cache_pid":99,"#) && json.output.contains(#"},"mounts":[{"#))
+            #expect(
+                json.output.hasPrefix(#"{"health":{"status":"healthy","#) && json.output.contains(#"},"mounts":[{"#))
             #expect(try await antares(fake, ["reset", "a/b c"]).status == .code(0))
             #expect(
                 try await antares(fake, ["--json", "reset", "\(id)"]).output.contains(#""last_restart_cause":"reset""#))

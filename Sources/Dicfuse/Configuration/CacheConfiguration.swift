@@ -30,15 +30,20 @@ public struct CacheConfiguration: Codable, Hashable, Sendable {
         public var clientKeyFile: String?
         /// `http://HOST:PORT` of the proxy to go through; never taken from the environment.
         public var proxy: String?
+        /// The Git LFS server, such as `http://origin:8080/info/lfs`: files of which the trees hold pointers show their contents. Nil: pointers are
+        /// shown as they are.
+        public var lfs: String?
 
         public init(
-            name: String, url: String, mirrors: [String] = [], tokenFile: String? = nil, caFile: String? = nil
+            name: String, url: String, mirrors: [String] = [], tokenFile: String? = nil, caFile: String? = nil,
+            lfs: String? = nil
         ) {
             self.name = name
             self.url = url
             self.mirrors = mirrors
             self.tokenFile = tokenFile
             self.caFile = caFile
+            self.lfs = lfs
         }
 
         public init(from decoder: any Decoder) throws {
@@ -51,6 +56,7 @@ public struct CacheConfiguration: Codable, Hashable, Sendable {
             clientCertFile = try values.decodeIfPresent(String.self, forKey: .clientCertFile)
             clientKeyFile = try values.decodeIfPresent(String.self, forKey: .clientKeyFile)
             proxy = try values.decodeIfPresent(String.self, forKey: .proxy)
+            lfs = try values.decodeIfPresent(String.self, forKey: .lfs)
         }
     }
 
@@ -229,7 +235,7 @@ extension CacheConfiguration.Origin {
         guard allowed, !name.isEmpty, !name.hasPrefix("."), name.utf8.count <= 64, name != "lock" else {
             throw ConfigurationError("origin name \"\(name)\" may have letters, digits, '.', '_', '-' only")
         }
-        for url in [url] + mirrors {
+        for url in [url] + mirrors + [lfs].compactMap(\.self) {
             guard url.hasPrefix("http://") || url.hasPrefix("https://"), !url.contains("?"), !url.contains("#"),
                 url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
             else { throw ConfigurationError("origin \(name): \"\(url)\" is not an http or https address") }
@@ -259,11 +265,23 @@ extension CacheConfiguration.Origin {
 
     /// The addresses without trailing slashes, the first one preferred.
     var bases: [String] {
-        ([url] + mirrors).map { address in
-            var base = Substring(address)
-            while base.hasSuffix("/") { base = base.dropLast() }
-            return String(base)
-        }
+        ([url] + mirrors).map(Self.base)
+    }
+
+    /// The address of the Git LFS server without trailing slashes.
+    var lfsBase: String? {
+        lfs.map(Self.base)
+    }
+
+    /// The directory of the store. What trees show depends on whether pointers are followed, so those who do have a store of their own.
+    var directoryName: String {
+        lfs == nil ? name : "\(name)@lfs"
+    }
+
+    private static func base(_ address: String) -> String {
+        var base = Substring(address)
+        while base.hasSuffix("/") { base = base.dropLast() }
+        return String(base)
     }
 }
 

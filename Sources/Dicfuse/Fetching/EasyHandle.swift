@@ -55,10 +55,13 @@ final class EasyHandle {
                 _ = ant_curl_set_pointer(
                     raw, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: body.baseAddress))
             }
-            add(header: "Content-Type: application/octet-stream")
+            if !request.headers.contains(where: { $0.hasPrefix("Content-Type:") }) {
+                add(header: "Content-Type: application/octet-stream")
+            }
             // Without this a large body would wait for leave to be sent.
             add(header: "Expect:")
         }
+        for header in request.headers { add(header: header) }
         if let authorization = request.authorization { add(header: "Authorization: \(authorization)") }
         if headers != nil { _ = ant_curl_set_pointer(raw, CURLOPT_HTTPHEADER, headers) }
         _ = ant_curl_set_write(raw, Self.write)

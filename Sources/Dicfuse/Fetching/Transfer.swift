@@ -16,6 +16,8 @@ struct TransferRequest: Sendable {
     var method = Method.get
     /// Of a POST.
     var body: [UInt8] = []
+    /// `Name: value`; a Content-Type among them takes the place of the usual one.
+    var headers: [String] = []
     /// `Authorization` value, never logged.
     var authorization: String?
     var access = TransferAccess()
@@ -41,6 +43,10 @@ struct TransferAccess: Hashable, Sendable {
     var clientKey: String?
     /// `http://HOST:PORT`.
     var proxy: String?
+
+    var withoutCertificate: TransferAccess {
+        TransferAccess(caFile: caFile, proxy: proxy)
+    }
 }
 
 /// How a transfer ended.

@@ -71,17 +71,11 @@ final class ObjectStore: Sendable {
         return objects
     }
 
-    private static func name(of id: ObjectID) -> String {
-        var text = id.hex
-        text.insert("/", at: text.index(text.startIndex, offsetBy: 2))
-        return text
-    }
-
     /// Opens an object for reading if it has exactly `size` bytes. An error that says nothing about the object, as EMFILE, is thrown:
     /// it is neither absence nor damage.
     func open(_ id: ObjectID, size: UInt64) throws(SystemError) -> Opened {
         do throws(SystemError) {
-            let file = SharedFD(try File.open(at: objects.raw, Self.name(of: id), O_RDONLY | O_NOFOLLOW))
+            let file = SharedFD(try File.open(at: objects.raw, ObjectFileName.path(of: id), O_RDONLY | O_NOFOLLOW))
             return try File.size(of: file.raw) == size ? .file(file) : .damaged
         } catch {
             switch error.errno {
@@ -97,7 +91,7 @@ final class ObjectStore: Sendable {
     /// Why the file of an object cannot be opened by this user.
     func denial(of id: ObjectID) -> String {
         var status = stat()
-        let name = "\(directory)/\(StoreLayout.layer)/\(StoreLayout.objects)/\(Self.name(of: id))"
+        let name = "\(directory)/\(StoreLayout.layer)/\(StoreLayout.objects)/\(ObjectFileName.path(of: id))"
         guard lstat(name, &status) == 0 else { return "\(name) cannot be read" }
         return status.st_uid == geteuid()
             ? "\(name) has mode \(String(status.st_mode & 0o7777, radix: 8)): chmod u+r"
@@ -107,7 +101,7 @@ final class ObjectStore: Sendable {
 
     /// Whether a file has the object's name.
     func contains(_ id: ObjectID) -> Bool {
-        faccessat(objects.raw, Self.name(of: id), F_OK, AT_SYMLINK_NOFOLLOW) == 0
+        faccessat(objects.raw, ObjectFileName.path(of: id), F_OK, AT_SYMLINK_NOFOLLOW) == 0
     }
 
     /// Whether any of its contents are in the page cache.
@@ -132,7 +126,7 @@ final class ObjectStore: Sendable {
     /// Gives verified contents their name and reopens them for reading only. Contents for which there was no room are only reopened.
     func publish(_ contents: consuming IncomingFile, as id: ObjectID) throws(SystemError) -> SharedFD {
         guard let file = contents.name else { return try contents.sealed() }
-        let name = Self.name(of: id)
+        let name = ObjectFileName.path(of: id)
         if renameat(incoming.raw, file, objects.raw, name) == -1 {
             let error = SystemError(Errno.current, "renameat", name)
             guard error.isLackOfSpace else { throw error }
@@ -152,7 +146,7 @@ final class ObjectStore: Sendable {
         var file = try create()
         try contents.span.bytes.withUnsafeBytes { (bytes) throws(SystemError) in try file.write(bytes) }
         guard let name = file.name else { throw SystemError(.noSpace, "write", id.hex) }
-        let target = Self.name(of: id)
+        let target = ObjectFileName.path(of: id)
         if !(try File.rename(at: incoming.raw, name, to: objects.raw, target, replacing: false)) {
             if case .file = try open(id, size: UInt64(contents.count)) { return }
             _ = try File.rename(at: incoming.raw, name, to: objects.raw, target, replacing: true)
@@ -162,7 +156,7 @@ final class ObjectStore: Sendable {
 
     /// Takes the object away; false if there is none. Whoever has it open goes on reading it.
     func remove(_ id: ObjectID) throws(SystemError) -> Bool {
-        if unlinkat(objects.raw, Self.name(of: id), 0) == 0 { return true }
+        if unlinkat(objects.raw, ObjectFileName.path(of: id), 0) == 0 { return true }
         guard Errno.current == .notFound else { throw SystemError(Errno.current, "unlinkat", id.hex) }
         return false
     }
@@ -171,7 +165,7 @@ final class ObjectStore: Sendable {
 
     /// Gives an object its link in the inbox; false if there is no such object.
     func link(_ id: ObjectID) throws(SystemError) -> Bool {
-        let name = Self.name(of: id)
+        let name = ObjectFileName.path(of: id)
         if linkat(objects.raw, name, linked.raw, name, 0) == 0 { return true }
         switch Errno.current {
         case .exists: return true
@@ -181,14 +175,14 @@ final class ObjectStore: Sendable {
     }
 
     func unlinkFromInbox(_ id: ObjectID) {
-        unlinkat(linked.raw, Self.name(of: id), 0)
+        unlinkat(linked.raw, ObjectFileName.path(of: id), 0)
     }
 
     /// What is in one of the 256 directories of the inbox.
     func inInbox(prefix: UInt8) throws(SystemError) -> [ObjectID] {
         let directory = try Directory.open(beneath: linked.raw, prefix.hexPair)
         return try Directory.names(of: directory.raw).compactMap {
-            ObjectID(hex: prefix.hexPair + String(decoding: $0, as: UTF8.self))
+            ObjectFileName.object(prefix, $0)
         }
     }
 
@@ -196,7 +190,7 @@ final class ObjectStore: Sendable {
 
     /// Sets a damaged object aside, where it can be looked at but is never served.
     func quarantine(_ id: ObjectID) throws(SystemError) {
-        try quarantine(Self.name(of: id), as: id.hex)
+        try quarantine(ObjectFileName.path(of: id), as: id.hex + ObjectFileName.suffix(of: id.kind))
     }
 
     private func quarantine(_ name: String, as kept: String) throws(SystemError) {
@@ -221,11 +215,10 @@ final class ObjectStore: Sendable {
         var found: [ObjectID] = []
         var strangers: [String] = []
         for name in try Directory.names(of: directory.raw) {
-            let text = String(decoding: name, as: UTF8.self)
-            if let id = ObjectID(hex: prefix.hexPair + text), id.hex == prefix.hexPair + text {
+            if let id = ObjectFileName.object(prefix, name) {
                 found.append(id)
             } else {
-                strangers.append(text)
+                strangers.append(String(decoding: name, as: UTF8.self))
             }
         }
         return (found, strangers)
@@ -233,7 +226,7 @@ final class ObjectStore: Sendable {
 
     /// Opens whatever has the object's name.
     func open(_ id: ObjectID) throws(SystemError) -> OwnedFD {
-        try File.open(at: objects.raw, Self.name(of: id), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+        try File.open(at: objects.raw, ObjectFileName.path(of: id), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
     }
 
     /// Takes something that is no object out of the way.

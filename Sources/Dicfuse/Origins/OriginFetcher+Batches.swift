@@ -194,7 +194,7 @@ extension OriginFetcher {
             failure = error
         }
         if let corrupt = progress.corrupt {
-            noteCorrupt(corrupt, path, place)
+            noteCorrupt(corrupt, path, at: bases[place])
             failed(place, .corrupt)
         }
         // A place that answers but not to this is asked one by one from now on; one that is away may be back later.
@@ -205,6 +205,24 @@ extension OriginFetcher {
             if failure.code != .timedOut { disable(name, at: place) }
         }
         return items.indices.filter { !progress.landed.contains($0) }.map { items[$0] }
+    }
+
+    /// Answers those who wait for a directory, now or when its pointers have been followed.
+    nonisolated private func land(_ key: FlightKey, _ id: ObjectID, _ packed: [UInt8]) {
+        guard mayHavePointers(packed) else {
+            return store.land(key, .directory(packed), storing: .directory(id, packed: packed, paths: [:]))
+        }
+        let urgency = store.background.with { $0[key] }
+        Task(executorPreference: thread) {
+            await Self.$urgency.withValue(urgency) {
+                do throws(CacheError) {
+                    let shown = try await self.followingPointers(packed)
+                    self.store.land(key, .directory(shown), storing: .directory(id, packed: shown, paths: [:]))
+                } catch {
+                    self.fail(key, error)
+                }
+            }
+        }
     }
 
     /// Answers those who wait for an object of a batch. Nil if it is settled; else why it has to be asked for alone.
@@ -218,7 +236,7 @@ extension OriginFetcher {
         case (.success(.blob(.file(let file, let size))), .blob(let id, _)):
             store.land(key, .file(file, size: size), storing: store.recorded(id, size: size))
         case (.success(.tree(let packed)), .directory(let id)):
-            store.land(key, .directory(packed), storing: .directory(id, packed: packed, paths: [:]))
+            land(key, id, packed)
         case (.failure(let error), _) where error.code == .refused:
             fail(key, error)
         case (.failure(let error), _):

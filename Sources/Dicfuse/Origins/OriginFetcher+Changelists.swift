@@ -8,7 +8,7 @@ import LinuxSystem
 extension OriginFetcher {
     func pinChangelist(_ key: FlightKey, _ question: ChangelistQuestion) async throws(CacheError) {
         let dialect = try await currentDialect()
-        let changelist = try await dialect.changelist(question.name, self)
+        let changelist = try await followingPointers(try await dialect.changelist(question.name, self))
         var placement = ChangePlacement(
             root: PathKey.components(question.root ?? []), mount: PathKey.components(question.path))
         let commit: ResolvedCommit

@@ -13,11 +13,15 @@ struct OriginCall: Sendable {
     var path: String
     var method = TransferRequest.Method.get
     var body: [UInt8] = []
+    /// `Name: value`, without anything that would end a line.
+    var headers: [String] = []
     var counter: Counter
     /// Attempts in all.
     var attempts = OriginFetcher.attempts
     /// This place and no other.
     var place: Int?
+    /// To a server that is none of the origin's places: neither token nor client certificate are for it.
+    var isForeign = false
     /// Nobody waits for it; of a flight its urgency says that.
     var isBackground = false
     /// HTTP 500 is the answer to this question, not a failure that may pass.
@@ -69,7 +73,7 @@ extension OriginFetcher {
         CacheError(.corrupt, "origin \(name) has no blob \(id), though a tree names it")
     }
 
-    private enum Verdict<Value> {
+    enum Verdict<Value> {
         case success(Value)
         case absent
         case final(CacheError)
@@ -102,11 +106,13 @@ extension OriginFetcher {
             counters.add(call.counter)
             answerer?.place = place
             let hasOthers = call.place == nil && bases.count > tried.count + 1
+            let whole = configuration.requestTimeout
             let began = Deadline.now
-            let (outcome, bytes) = await transfer(place, call, receiver, authorization, hasOthers: hasOthers)
-            noteIfSlow(call, place, bytes, since: began)
+            let (outcome, bytes) = await transfer(
+                call, at: bases[place], receiver, authorization,
+                patience: hasOthers ? min(Self.patienceWithMirrors, whole) : whole)
             if isPaced { pace.limit.charge(bytes, since: began) }
-            switch verdict(outcome, receiver, call, place, finish) {
+            switch verdict(outcome, receiver, call, at: bases[place], finish) {
             case .success(let value):
                 answered(place, bytes, since: began)
                 return value
@@ -162,31 +168,36 @@ extension OriginFetcher {
                 + "it is looked at again every few seconds")
     }
 
-    private func transfer(
-        _ place: Int, _ call: OriginCall, _ receiver: any BodyReceiver, _ authorization: String?, hasOthers: Bool
+    /// One attempt; `patience` is how long it may go on without a byte.
+    func transfer(
+        _ call: OriginCall, at base: String, _ receiver: any BodyReceiver, _ authorization: String?, patience: Duration
     ) async -> (TransferOutcome, bytes: UInt64) {
-        let whole = configuration.requestTimeout
-        let patience = hasOthers ? min(Self.patienceWithMirrors, whole) : whole
         let urgency = Self.urgency
         let isBackground = urgency?.isBackground ?? call.isBackground
         let limit = configuration.preloadRate
         let request = TransferRequest(
-            url: bases[place] + call.path, method: call.method, body: call.body, authorization: authorization,
-            access: access, connectTimeout: configuration.connectTimeout, progressTimeout: patience,
+            url: base + call.path, method: call.method, body: call.body, headers: call.headers,
+            authorization: authorization,
+            access: call.isForeign ? access.withoutCertificate : access, connectTimeout: configuration.connectTimeout,
+            progressTimeout: patience,
             minimumRate: isBackground && limit > 0
                 ? max(1, min(configuration.minimumRate, limit / 2)) : configuration.minimumRate,
             isBackground: isBackground, urgency: isBackground ? urgency : nil, maximumRate: isBackground ? limit : 0)
-        return await withCheckedContinuation { continuation in
+        let began = Deadline.now
+        let result = await withCheckedContinuation { continuation in
             thread.start(
                 Transfer(request, receiver: receiver) { [counters] transfer, outcome in
                     counters.add(.bytesFetched, transfer.received)
                     continuation.resume(returning: (outcome, transfer.received))
                 })
         }
+        noteIfSlow(call, base, result.1, since: began)
+        return result
     }
 
-    private func verdict<Receiver: BodyReceiver, Value>(
-        _ outcome: TransferOutcome, _ receiver: Receiver, _ call: OriginCall, _ place: Int,
+    /// What an attempt has come to.
+    func verdict<Receiver: BodyReceiver, Value>(
+        _ outcome: TransferOutcome, _ receiver: Receiver, _ call: OriginCall, at base: String,
         _ finish: (Receiver, UInt64?) throws(CacheError) -> Value
     ) -> Verdict<Value> {
         let path = call.path
@@ -195,7 +206,7 @@ extension OriginFetcher {
             do throws(CacheError) {
                 return .success(try finish(receiver, length))
             } catch  where error.code == .corrupt {
-                return corrupt(error, path, place)
+                return corrupt(error, path, at: base)
             } catch {
                 return .final(error)
             }
@@ -221,7 +232,7 @@ extension OriginFetcher {
             }
         case .unreachable(let text):
             return .retry(
-                CacheError(.unreachable, "origin \(name) (\(bases[place])) cannot be reached: \(text)"), .unreachable,
+                CacheError(.unreachable, "origin \(name) (\(base)) cannot be reached: \(text)"), .unreachable,
                 pause: nil)
         case .interrupted(let text):
             return .retry(
@@ -230,7 +241,7 @@ extension OriginFetcher {
             return .retry(
                 CacheError(.timedOut, "origin \(name) does not answer \(path): \(text)"), .timedOut, pause: nil)
         case .rejected(let error) where error.code == .corrupt:
-            return corrupt(error, path, place)
+            return corrupt(error, path, at: base)
         case .rejected(let error) where error.code == .overloaded:
             return .retry(error, nil, pause: nil)
         case .rejected(let error):
@@ -238,21 +249,20 @@ extension OriginFetcher {
         }
     }
 
-    private func corrupt<Value>(_ error: CacheError, _ path: String, _ place: Int) -> Verdict<Value> {
-        noteCorrupt(error, path, place)
+    private func corrupt<Value>(_ error: CacheError, _ path: String, at base: String) -> Verdict<Value> {
+        noteCorrupt(error, path, at: base)
         return .retry(error, .corrupt, pause: nil)
     }
 
-    func noteCorrupt(_ error: CacheError, _ path: String, _ place: Int) {
+    func noteCorrupt(_ error: CacheError, _ path: String, at base: String) {
         counters.add(.verifyFailures)
-        log.warning(
-            "answer-corrupt", ["origin": name, "place": bases[place], "path": path, "cause": error.message])
+        log.warning("answer-corrupt", ["origin": name, "place": base, "path": path, "cause": error.message])
     }
 
     // MARK: The health of places
 
     /// However it ended: what waited for it waited so long.
-    private func noteIfSlow(_ call: OriginCall, _ place: Int, _ bytes: UInt64, since began: Deadline) {
+    private func noteIfSlow(_ call: OriginCall, _ base: String, _ bytes: UInt64, since began: Deadline) {
         let limit = configuration.slowFetchMilliseconds
         let took = Int(clamping: (Deadline.now.nanoseconds - began.nanoseconds) / 1_000_000)
         guard limit > 0, took > limit else { return }
@@ -260,7 +270,7 @@ extension OriginFetcher {
         log.warning(
             "slow-fetch",
             [
-                "origin": name, "place": bases[place], "path": String(call.path.prefix(200)), "bytes": "\(bytes)",
+                "origin": name, "place": base, "path": String(call.path.prefix(200)), "bytes": "\(bytes)",
                 "milliseconds": "\(took)", "limit": "\(limit)",
             ])
     }
@@ -295,7 +305,7 @@ extension OriginFetcher {
     // MARK: Access
 
     /// Read each time: a token that is replaced is used at once.
-    private func authorization() throws(CacheError) -> String? {
+    func authorization() throws(CacheError) -> String? {
         guard let file = origin.tokenFile else { return nil }
         let text: String
         do throws(SystemError) {

@@ -18,6 +18,7 @@ actor OriginFetcher {
     /// Roots of repositories that the origin serves at their head only.
     private var imports: Set<[UInt8]> = []
     nonisolated let bases: [String]
+    nonisolated let lfsBase: String?
     nonisolated let access: TransferAccess
     /// The health of the places; the status looks at it too.
     nonisolated let places: Guarded<PlaceTable>
@@ -49,6 +50,7 @@ actor OriginFetcher {
         self.counters = counters
         self.log = log
         bases = origin.bases
+        lfsBase = origin.lfsBase
         access = origin.access
         capabilities = Array(repeating: nil, count: origin.bases.count)
         places = Guarded(PlaceTable(origin.bases))
@@ -112,7 +114,8 @@ actor OriginFetcher {
             throw CacheError(.storage, "the index has lost directory \(id) of a changelist: make the mount again")
         }
         let dialect: any OriginDialect = id.kind == .path ? MegaDialect() : AntaresDialect()
-        let fetched = try await dialect.directory(id, self)
+        var fetched = try await dialect.directory(id, self)
+        fetched.packed = try await followingPointers(fetched.packed)
         store.land(
             key, .directory(fetched.packed),
             storing: .directory(id, packed: fetched.packed, paths: fetched.paths))
@@ -136,7 +139,7 @@ actor OriginFetcher {
 
     private func fetchBlob(_ key: FlightKey, _ id: ObjectID, _ size: UInt64?) async throws(CacheError) {
         if landLocal(key, id) { return }
-        let value = try await getBlob(id, size: size)
+        let value = id.kind == .lfs ? try await getLFSFile(id, size: size) : try await getBlob(id, size: size)
         switch value {
         case .contents(let bytes):
             store.land(key, value, storing: .blob(id, size: UInt64(bytes.count), contents: bytes))

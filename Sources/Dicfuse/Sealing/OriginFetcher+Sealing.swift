@@ -2,7 +2,7 @@ import CacheProtocol
 import GitObjects
 
 /// What sealing a snapshot lacks, fetched in the background: one request at a time, which waits for those that somebody waits for. It
-/// joins no flight, so that no reader ever waits for it.
+/// joins no flight, so that no reader ever waits for it, but for pointers of Git LFS, which are looked into on the way.
 extension OriginFetcher {
     /// Objects in one request.
     static let sealingBatch = 512
@@ -81,6 +81,9 @@ extension OriginFetcher {
         }
         guard answered != nil else { throw CacheError(.unreachable, "no such extension") }
         if let failure = found.failure { throw failure }
+        if name == "trees" {
+            for (id, packed) in found.objects { found.objects[id] = try await followingPointers(packed) }
+        }
         return found.objects
     }
 }

@@ -59,7 +59,8 @@ public final class CacheServer: Sendable {
         var stores: [String: OriginStore] = [:]
         for origin in configuration.origins {
             stores[origin.name] = try OriginStore(
-                directory: "\(configuration.directory)/\(origin.name)", origin: origin, configuration: configuration,
+                directory: "\(configuration.directory)/\(origin.directoryName)", origin: origin,
+                configuration: configuration,
                 thread: fetchThread, housekeeping: housekeeping, imagesTrusted: endedCleanly, counters: counters,
                 log: log)
         }

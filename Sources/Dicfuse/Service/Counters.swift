@@ -7,6 +7,8 @@ enum Counter: String, CaseIterable, Sendable {
     case treeFetches, listingFetches, blobFetches, sizeFetches, pinFetches, capabilityFetches
     /// Requests for many objects, and what they brought.
     case batchFetches, batchedObjects
+    /// Questions where a file of Git LFS is, files that came, and pointers that were found in trees.
+    case lfsQuestions, lfsFetches, lfsPointers
     /// Objects fetched before anybody asked, and those that were asked for afterwards.
     case readaheadFetches, readaheadHits
     case bytesFetched, retries, negativeHits

@@ -181,7 +181,7 @@ extension OriginStore {
     func records(of part: UInt8) throws(IndexError) -> [(id: ObjectID, record: BlobRecord)] {
         let reader = try IndexReader(index)
         var found: [(id: ObjectID, record: BlobRecord)] = []
-        for kind in [ObjectID.Kind.sha1, .sha256] {
+        for kind in [ObjectID.Kind.sha1, .sha256, .lfs] {
             let (start, end) = SweepPlan.range(of: part, kind: kind)
             var position: [UInt8]? = start
             while let from = position, from.lexicographicallyPrecedes(end) {

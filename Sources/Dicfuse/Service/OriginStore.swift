@@ -23,6 +23,7 @@ final class OriginStore: DeadlineKeeper {
     let background = Guarded<[FlightKey: Urgency]>([:])
     /// What is likely to be asked for next.
     private let readahead = Guarded(Readahead())
+    private let sizesAhead = Guarded(SizesAhead())
     private let fetcherSlot = Guarded<OriginFetcher?>(nil)
     let directory: String
     let commitLog: CommitLog
@@ -234,6 +235,19 @@ final class OriginStore: DeadlineKeeper {
         readahead.with { $0.guess(ids) }
         counters.add(.readaheadFetches, UInt64(ids.count))
         return keys
+    }
+
+    /// The size of an entry had to be asked for: asks for those that are likely to be wanted next, all at once. Those of which the mode is open too are left
+    /// out, because that costs their contents.
+    func askSizes(after index: Int, of directory: ObjectID, _ packed: [UInt8]) {
+        guard let listing = try? PackedDirectory(packed) else { return }
+        let ahead = sizesAhead.with { $0.missed(index, of: directory, count: listing.count) }
+        for position in ahead where flights.with({ $0.waiting(of: 0) }) < 1024 {
+            let entry = listing[position]
+            guard entry.mode.hasBlob, entry.flags == .sizeUnknown, information(of: entry.id) == nil else { continue }
+            let id = WaiterID(owner: 0, request: nextInternalRequest())
+            _ = ask(.information(entry.id, mode: false), id, deadline: .never) { _ in }
+        }
     }
 
     private func nextInternalRequest() -> UInt64 {

@@ -106,19 +106,19 @@ struct WorkerService: Sendable {
                     asker.answer(entry, directory, index, size: known.size, executable: known.executable)
                     return .done
                 }
-                return stat(directory, index, entry, asker)
+                return stat(directory, index, in: packed, asker)
             }
         } catch {
             asker.store.unreadable(error)
         }
         return asker.ask(.directory(directory)) { asker, value in
             guard case .directory(let packed) = value else { return }
-            _ = stat(directory, index, Self.entry(packed, index), asker)
+            _ = stat(directory, index, in: packed, asker)
         }
     }
 
-    private func stat(_ directory: ObjectID, _ index: Int, _ entry: PackedEntry?, _ asker: Asker) -> Handled {
-        guard let entry else {
+    private func stat(_ directory: ObjectID, _ index: Int, in packed: [UInt8], _ asker: Asker) -> Handled {
+        guard let entry = Self.entry(packed, index) else {
             asker.answer(CacheError(.invalidRequest, "directory \(directory) has no entry \(index)"))
             return .done
         }
@@ -128,6 +128,7 @@ struct WorkerService: Sendable {
             return .done
         }
         counters.add(.statMisses)
+        defer { asker.store.askSizes(after: index, of: directory, packed) }
         return asker.ask(.information(entry.id, mode: entry.flags.contains(.modeUnknown))) { asker, value in
             guard case .information(let size, let executable) = value else { return }
             asker.answer(entry, directory, index, size: size, executable: executable)

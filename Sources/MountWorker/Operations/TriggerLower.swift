@@ -81,7 +81,7 @@ struct TriggerLower: ServedTree {
 
     mutating func answer(_ operation: Operation, failing failure: Failure) -> Answer {
         guard case .lookup(let name) = operation.kind, case .part(.fetch, let first)? = TriggerNode(operation.node),
-            let id = Self.object(first, name)
+            let id = ObjectFileName.object(first, name)
         else { return .failure(failure) }
         failures.note(failure, for: FetchFailures.Key(asker: operation.asker, id: id))
         return .absentNow
@@ -104,13 +104,13 @@ struct TriggerLower: ServedTree {
             // An image of another layout: what its redirects lead to is not absent.
             return side == .fetch ? Self.nothing : .reply(.failure(Failure(.ioError, "there are no such objects")))
         case .objects(let side):
-            guard name.count == 2, let byte = Self.byte(name[0], name[1]) else { return Self.nothing }
+            guard name.count == 2, let byte = ObjectFileName.byte(name[0], name[1]) else { return Self.nothing }
             return found(.part(side, byte))
         case .part(.fetch, let first):
-            guard let id = Self.object(first, name) else { return Self.nothing }
+            guard let id = ObjectFileName.object(first, name) else { return Self.nothing }
             return fetch(id, operation, supplied)
         case .part(.errors, let first):
-            guard let id = Self.object(first, name) else { return Self.nothing }
+            guard let id = ObjectFileName.object(first, name) else { return Self.nothing }
             let reason = failures.take(FetchFailures.Key(asker: operation.asker, id: id))
             // Also what was provided and is gone again before it was found.
             return .reply(.failure(reason ?? Failure(.ioError, "object \(id) could not be had, why is not known")))
@@ -176,31 +176,6 @@ struct TriggerLower: ServedTree {
         case .part(let side, _): .objects(side)
         // Nobody asks for the directory of a file.
         case .large: .objects(.fetch)
-        }
-    }
-
-    /// The object whose file is `name` in the directory of the ids that begin with `first`.
-    private static func object(_ first: UInt8, _ name: [UInt8]) -> ObjectID? {
-        guard let kind = name.count == 38 ? ObjectID.Kind.sha1 : name.count == 62 ? .sha256 : nil else { return nil }
-        var bytes = [first]
-        for place in stride(from: 0, to: name.count, by: 2) {
-            guard let byte = byte(name[place], name[place + 1]) else { return nil }
-            bytes.append(byte)
-        }
-        return ObjectID(kind: kind, bytes: bytes)
-    }
-
-    private static func byte(_ high: UInt8, _ low: UInt8) -> UInt8? {
-        guard let high = digit(high), let low = digit(low) else { return nil }
-        return high << 4 | low
-    }
-
-    /// Lower case only: an object has one name.
-    private static func digit(_ character: UInt8) -> UInt8? {
-        switch character {
-        case 0x30...0x39: character - 0x30
-        case 0x61...0x66: character - 0x61 + 10
-        default: nil
         }
     }
 }

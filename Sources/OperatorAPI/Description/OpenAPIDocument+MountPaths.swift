@@ -19,15 +19,7 @@ extension OpenAPIDocument {
             "operationId": "mount",
             "summary": "Makes a mount, and answers when it is Ready. The same job again is the same mount.",
             "description": "Roles: operator, agent.",
-            "parameters": [
-              {
-                "name": "Prefer",
-                "in": "header",
-                "required": false,
-                "schema": {"type": "string"},
-                "description": "respond-async: 202 at once; the mount's state tells what became of it."
-              }
-            ],
+            "parameters": [{"$ref": "#/components/parameters/Prefer"}],
             "requestBody": {
               "required": true,
               "content": {"application/json": {"schema": {"$ref": "#/components/schemas/MountRequest"}}}
@@ -58,15 +50,7 @@ extension OpenAPIDocument {
             "operationId": "getMount",
             "summary": "One mount.",
             "description": "Roles: operator, agent, reader.",
-            "parameters": [
-              {
-                "name": "mount_id",
-                "in": "path",
-                "required": true,
-                "schema": {"type": "string", "format": "uuid"},
-                "description": "A mount's id."
-              }
-            ],
+            "parameters": [{"$ref": "#/components/parameters/MountID"}],
             "responses": {
               "200": {
                 "description": "the mount",
@@ -83,34 +67,10 @@ extension OpenAPIDocument {
             "summary": "Ends a mount.",
             "description": "Roles: operator, agent.",
             "parameters": [
-              {
-                "name": "mount_id",
-                "in": "path",
-                "required": true,
-                "schema": {"type": "string", "format": "uuid"},
-                "description": "A mount's id."
-              },
-              {
-                "name": "force",
-                "in": "query",
-                "required": false,
-                "schema": {"type": "boolean"},
-                "description": "Without waiting until nobody uses it."
-              },
-              {
-                "name": "kill",
-                "in": "query",
-                "required": false,
-                "schema": {"type": "boolean"},
-                "description": "Ends the processes that use it."
-              },
-              {
-                "name": "Prefer",
-                "in": "header",
-                "required": false,
-                "schema": {"type": "string"},
-                "description": "respond-async: 202 at once; the mount's state tells what became of it."
-              }
+              {"$ref": "#/components/parameters/MountID"},
+              {"$ref": "#/components/parameters/Force"},
+              {"$ref": "#/components/parameters/Kill"},
+              {"$ref": "#/components/parameters/Prefer"}
             ],
             "requestBody": {
               "required": false,
@@ -139,15 +99,7 @@ extension OpenAPIDocument {
             "operationId": "isReady",
             "summary": "Whether it can be used.",
             "description": "Roles: operator, agent, reader.",
-            "parameters": [
-              {
-                "name": "mount_id",
-                "in": "path",
-                "required": true,
-                "schema": {"type": "string", "format": "uuid"},
-                "description": "A mount's id."
-              }
-            ],
+            "parameters": [{"$ref": "#/components/parameters/MountID"}],
             "responses": {
               "200": {
                 "description": "whether it can",
@@ -166,13 +118,7 @@ extension OpenAPIDocument {
             "summary": "What its job wrote: how what it shows differs from its snapshot, by path.",
             "description": "Roles: operator, agent, reader. A path that is not UTF-8 has its bytes in path_base64 or from_base64, too.",
             "parameters": [
-              {
-                "name": "mount_id",
-                "in": "path",
-                "required": true,
-                "schema": {"type": "string", "format": "uuid"},
-                "description": "A mount's id."
-              },
+              {"$ref": "#/components/parameters/MountID"},
               {
                 "name": "limit",
                 "in": "query",
@@ -203,15 +149,7 @@ extension OpenAPIDocument {
             "operationId": "reset",
             "summary": "Gives it a new worker, under running jobs.",
             "description": "Roles: operator, agent.",
-            "parameters": [
-              {
-                "name": "mount_id",
-                "in": "path",
-                "required": true,
-                "schema": {"type": "string", "format": "uuid"},
-                "description": "A mount's id."
-              }
-            ],
+            "parameters": [{"$ref": "#/components/parameters/MountID"}],
             "responses": {
               "200": {
                 "description": "the mount",
@@ -231,15 +169,7 @@ extension OpenAPIDocument {
             "operationId": "renew",
             "summary": "Begins its lease anew.",
             "description": "Roles: operator, agent.",
-            "parameters": [
-              {
-                "name": "mount_id",
-                "in": "path",
-                "required": true,
-                "schema": {"type": "string", "format": "uuid"},
-                "description": "A mount's id."
-              }
-            ],
+            "parameters": [{"$ref": "#/components/parameters/MountID"}],
             "requestBody": {
               "required": false,
               "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Renewal"}}}
@@ -263,13 +193,8 @@ extension OpenAPIDocument {
             "summary": "Another changelist on the same mount.",
             "description": "Roles: operator, agent. The next view is built beside the present one and takes its place in one step. What the job has written is refused (409) unless carry or discard is said. `Prefer: respond-async` answers 202 at once.",
             "parameters": [
-              {
-                "name": "mount_id",
-                "in": "path",
-                "required": true,
-                "schema": {"type": "string", "format": "uuid"},
-                "description": "A mount's id."
-              }
+              {"$ref": "#/components/parameters/MountID"},
+              {"$ref": "#/components/parameters/Prefer"}
             ],
             "requestBody": {
               "required": true,
@@ -300,13 +225,8 @@ extension OpenAPIDocument {
             "summary": "No changelist on the same mount.",
             "description": "Roles: operator, agent. As POST.",
             "parameters": [
-              {
-                "name": "mount_id",
-                "in": "path",
-                "required": true,
-                "schema": {"type": "string", "format": "uuid"},
-                "description": "A mount's id."
-              },
+              {"$ref": "#/components/parameters/MountID"},
+              {"$ref": "#/components/parameters/Prefer"},
               {
                 "name": "carry",
                 "in": "query",
@@ -322,6 +242,10 @@ extension OpenAPIDocument {
                 "description": "Gives up what the job has written."
               }
             ],
+            "requestBody": {
+              "required": false,
+              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ChangelistRemoval"}}}
+            },
             "responses": {
               "202": {
                 "description": "it was begun",
@@ -348,15 +272,7 @@ extension OpenAPIDocument {
             "operationId": "getMountOfJob",
             "summary": "One mount.",
             "description": "Roles: operator, agent, reader.",
-            "parameters": [
-              {
-                "name": "job_id",
-                "in": "path",
-                "required": true,
-                "schema": {"type": "string"},
-                "description": "A job's name, or a build's where there is no job; percent-encoded."
-              }
-            ],
+            "parameters": [{"$ref": "#/components/parameters/JobID"}],
             "responses": {
               "200": {
                 "description": "the mount",
@@ -372,34 +288,10 @@ extension OpenAPIDocument {
             "summary": "Ends a mount.",
             "description": "Roles: operator, agent.",
             "parameters": [
-              {
-                "name": "job_id",
-                "in": "path",
-                "required": true,
-                "schema": {"type": "string"},
-                "description": "A job's name, or a build's where there is no job; percent-encoded."
-              },
-              {
-                "name": "force",
-                "in": "query",
-                "required": false,
-                "schema": {"type": "boolean"},
-                "description": "Without waiting until nobody uses it."
-              },
-              {
-                "name": "kill",
-                "in": "query",
-                "required": false,
-                "schema": {"type": "boolean"},
-                "description": "Ends the processes that use it."
-              },
-              {
-                "name": "Prefer",
-                "in": "header",
-                "required": false,
-                "schema": {"type": "string"},
-                "description": "respond-async: 202 at once; the mount's state tells what became of it."
-              }
+              {"$ref": "#/components/parameters/JobID"},
+              {"$ref": "#/components/parameters/Force"},
+              {"$ref": "#/components/parameters/Kill"},
+              {"$ref": "#/components/parameters/Prefer"}
             ],
             "requestBody": {
               "required": false,

@@ -208,6 +208,12 @@ extension OpenAPIDocument {
             "required": ["cl"],
             "additionalProperties": false
           },
+          "ChangelistRemoval": {
+            "type": "object",
+            "properties": {"carry": {"type": "boolean"}, "discard": {"type": "boolean"}},
+            "required": [],
+            "additionalProperties": false
+          },
           "Switch": {
             "type": "object",
             "properties": {

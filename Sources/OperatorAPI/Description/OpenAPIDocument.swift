@@ -6,6 +6,7 @@ enum OpenAPIDocument {
         #"{"openapi":"3.1.0","info":{"title":"antares-supervisor","version":"\#(OperatorAPIServer.version)"},"#
         + #""servers":[{"url":"/"},{"url":"/antares"}],"security":[{},{"token":[]}],"paths":{"# + servicePaths + ","
         + mountPaths
-        + #"},"components":{"securitySchemes":{"token":{"type":"http","scheme":"bearer"}},"responses":"# + responses
+        + #"},"components":{"securitySchemes":{"token":{"type":"http","scheme":"bearer"}},"parameters":"# + parameters
+        + #","responses":"# + responses
         + #","schemas":"# + schemas + "}}"
 }

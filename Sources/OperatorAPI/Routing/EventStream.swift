@@ -1,4 +1,3 @@
-import FoundationEssentials
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -79,10 +78,8 @@ enum EventStream {
         var buffer = ByteBuffer()
         if batch.isGapBefore { buffer.writeString("event: gap\ndata: {\"kind\":\"gap\"}\n\n") }
         if batch.events.isEmpty { buffer.writeString(":\n\n") }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.withoutEscapingSlashes, .sortedKeys]
         for event in seen {
-            guard let data = try? encoder.encode(EventBody(event: event)) else { continue }
+            guard let data = try? JSONText.bytes(of: EventBody(event: event)) else { continue }
             buffer.writeString("id: \(event.id)\nevent: \(event.kind.rawValue)\ndata: ")
             buffer.writeBytes(data)
             buffer.writeString("\n\n")

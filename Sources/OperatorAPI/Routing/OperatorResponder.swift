@@ -64,11 +64,11 @@ struct OperatorResponder: Sendable {
         case (.get, .logs):
             return Self.json(.ok, try LogsBody(ring, path: request.head.path ?? ""))
         case (.get, .openAPI):
-            return Self.raw(.ok, OpenAPIDocument.json)
+            return Self.raw(.ok, OpenAPIDocument.json.utf8)
         case (_, .legacy(let path)):
             throw LegacyRoutes.error(path)
         case (.get, .cache):
-            return Self.raw(.ok, try await service.cacheStatus())
+            return Self.raw(.ok, try await service.cacheStatus().utf8)
         case (.post, .cacheCollection), (.post, .cacheVerification), (.post, .cachePrefetch):
             return try await maintain(request, route, caller)
         case (.get, .metrics):
@@ -289,19 +289,17 @@ struct OperatorResponder: Sendable {
     }
 
     private static func json(_ status: HTTPResponse.Status, _ body: some Encodable) -> Response {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.withoutEscapingSlashes, .sortedKeys]
-        guard let data = try? encoder.encode(body) else {
+        guard let bytes = try? JSONText.bytes(of: body) else {
             return Response(status: .internalServerError)
         }
-        return raw(status, String(decoding: data, as: UTF8.self))
+        return raw(status, bytes)
     }
 
     /// JSON that is text already.
-    private static func raw(_ status: HTTPResponse.Status, _ json: String) -> Response {
+    private static func raw(_ status: HTTPResponse.Status, _ json: some Collection<UInt8>) -> Response {
         var buffer = ByteBuffer()
-        buffer.reserveCapacity(json.utf8.count + 1)
-        buffer.writeString(json)
+        buffer.reserveCapacity(json.count + 1)
+        buffer.writeBytes(json)
         buffer.writeInteger(UInt8(ascii: "\n"))
         let headers: HTTPFields = [.contentType: "application/json", .contentLength: String(buffer.readableBytes)]
         return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: buffer))

@@ -9,6 +9,8 @@ struct GitRepository: Sendable {
     /// Whom git runs as; nil is the user of this process.
     let user: Accounts.User?
     private let objects: String
+    /// That of the repository, if `directory` is that of a work tree.
+    let commonDirectory: String
 
     /// Finds the repository at `path` itself; directories above are not searched.
     /// - Throws: `notARepository`, `objectFormat`, `gitUnusable`, `timedOut`.
@@ -26,11 +28,11 @@ struct GitRepository: Sendable {
         let spec = git.specification(
             [
                 "-C", absolute, "rev-parse", "--path-format=absolute", "--git-dir", "--git-path", "objects",
-                "--show-object-format",
+                "--show-object-format", "--git-common-dir",
             ], as: user, environment: ["GIT_CEILING_DIRECTORIES=\(parent)"])
         let output = try GitProgram.run(spec, deadline)
         let lines = output.text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-        guard output.succeeded, lines.count >= 3 else {
+        guard output.succeeded, lines.count >= 4 else {
             throw OriginError(
                 .notARepository,
                 "\(path) is not a git repository that \(user.map { "uid \($0.uid)" } ?? "this user") can read: "
@@ -43,6 +45,7 @@ struct GitRepository: Sendable {
         self.git = git
         self.directory = lines[0]
         self.objects = lines[1]
+        self.commonDirectory = lines[3]
         // A work tree of root's may point into a directory of someone else, whose rights are then enough.
         self.user = user ?? Self.userToBecome(at: lines[1])
     }

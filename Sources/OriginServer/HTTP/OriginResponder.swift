@@ -56,6 +56,7 @@ struct OriginResponder: HTTPResponder {
     private func dispatch(_ route: Route, _ target: RequestTarget, _ request: Request) async throws -> Response {
         let extensions = ExtensionRoutes(store: self.store, metrics: self.metrics)
         let changelists = ChangelistRoutes(store: self.store, configured: self.changelists)
+        let largeFiles = LFSRoutes(files: self.store.largeFiles, metrics: self.metrics)
         switch route {
         case .unknown: return Responses.unknownPath
         case .root: return Responses.text("antares-origin\n")
@@ -75,6 +76,8 @@ struct OriginResponder: HTTPResponder {
         case .treeObject(let id): return try await extensions.tree(id, target, request)
         case .trees: return try await extensions.trees(request)
         case .blobs: return try await extensions.blobs(request)
+        case .lfsBatch: return try await largeFiles.batch(request)
+        case .lfsFile(let id): return try await largeFiles.file(id)
         case .changelist(let name): return try await changelists.complete(name)
         }
     }

@@ -18,6 +18,8 @@ enum Route: Hashable, Sendable {
     case trees
     case blobs
     case changelist(name: [UInt8])
+    case lfsBatch
+    case lfsFile(id: [UInt8])
     case unknown
 
     /// - Parameter extensions: Whether the routes under `/antares` exist.
@@ -30,12 +32,15 @@ enum Route: Hashable, Sendable {
         case "/api/v1/tree": self = .tree
         case "/api/v1/latest-commit": self = .latestCommit
         case "/api/v1/file/tree": self = .fileTree
+        case "/info/lfs/objects/batch": self = .lfsBatch
         case "/antares/v1/capabilities" where extensions: self = .capabilities
         case "/antares/v1/trees" where extensions: self = .trees
         case "/antares/v1/blobs" where extensions: self = .blobs
         default:
             if let id = target.remainder(after: "/api/v1/file/blob/") {
                 self = .blob(id: id)
+            } else if let id = target.remainder(after: "/info/lfs/objects/") {
+                self = .lfsFile(id: id)
             } else if let link = target.middle(after: "/api/v1/cl/", before: "/files-list") {
                 self = .filesList(link: link)
             } else if let link = target.middle(after: "/api/v1/cl/", before: "/update-status") {
@@ -71,13 +76,15 @@ enum Route: Hashable, Sendable {
         case .trees: "/antares/v1/trees"
         case .blobs: "/antares/v1/blobs"
         case .changelist: "/antares/v1/changelists"
+        case .lfsBatch: "/info/lfs/objects/batch"
+        case .lfsFile: "/info/lfs/objects/id"
         case .unknown: "unknown"
         }
     }
 
     var methods: [HTTPRequest.Method] {
         switch self {
-        case .trees, .blobs: [.post]
+        case .trees, .blobs, .lfsBatch: [.post]
         default: [.get, .head]
         }
     }

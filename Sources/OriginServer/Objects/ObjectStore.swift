@@ -11,6 +11,7 @@ final class ObjectStore: Sendable {
     let limits: OriginConfiguration.Limits
     let streams: GitProcessPool
     let differ: ChangeStore
+    let largeFiles: LFSFiles
     private let objects: GitProcessPool
     private let sizePool: GitProcessPool
     private let treeCache: RecentCache<ObjectID, [UInt8]>
@@ -20,6 +21,7 @@ final class ObjectStore: Sendable {
     init(_ repository: GitRepository, limits: OriginConfiguration.Limits) throws(OriginError) {
         self.repository = repository
         self.limits = limits
+        self.largeFiles = LFSFiles(repository: repository.commonDirectory)
         func pool(_ name: String, _ format: String, _ size: Int) throws(OriginError) -> GitProcessPool {
             try GitProcessPool(
                 repository, size: size, deadline: limits.gitDeadline, queue: limits.queue, name: name

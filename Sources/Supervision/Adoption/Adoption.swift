@@ -131,7 +131,6 @@ struct Adoption: Sendable {
             }
             let (custody, source, worker) = try await holdings(of: record, mount)
             await mount.adopt(record, custody: custody, source: source, worker: worker)
-            if record.isFrozen == true { await mount.thawAdopted() }
             return Outcome(id: mount.id, mountpoint: mount.mountpoint.path)
         } catch {
             log.log(

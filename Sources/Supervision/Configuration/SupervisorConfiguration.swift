@@ -125,6 +125,7 @@ public struct OriginConfiguration: Hashable, Sendable {
     public var clientKey: String?
     /// `http://HOST:PORT` of the proxy to go through.
     public var proxy: String?
+    /// The Git LFS server, such as `http://HOST:PORT/info/lfs`; nil: pointers are shown as they are.
     public var lfs: String?
     public var isDefault = false
 

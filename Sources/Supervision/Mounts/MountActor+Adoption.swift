@@ -36,6 +36,11 @@ extension MountActor {
             watchHealth()
         }
         guard standing == .current else { return handle(.cacheRestarted) }
+        if mayBeFrozen {
+            // An exchange was under way that will not be finished.
+            await thaw()
+            writeRecord()
+        }
         let process = record.client.flatMap { try? ChildProcess(adopting: $0.pid) }
         restoreLease(
             expiresAt: record.leaseExpiresAt.map { Deadline(nanoseconds: $0) },
@@ -109,6 +114,7 @@ extension MountActor {
         snapshot = record.snapshot
         replaced = record.replaces.flatMap { MountID(rawValue: $0) }
         pinnedCommit = record.pinnedCommit
+        mayBeFrozen = record.isFrozen == true
         made = Mountpoint.Made(components: record.madeComponents, isLocked: record.isMountpointLocked ?? false)
         for component in made.components { environment.directories.insert(mountpoint.root + "/" + component) }
         overlay = record.mountIdentity.map { MountIdentity(id: $0) }

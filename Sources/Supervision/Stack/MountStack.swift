@@ -53,12 +53,9 @@ struct MountStack: Sendable {
         on lower: LowerMount, sealed: SealedLower?, upper: UpperLayer, probeName: String,
         description: MountDescription
     ) throws(SystemError) -> Prepared {
-        try lower.prove(probeName: probeName)
-        try sealed?.snapshot.prove()
-        uppers.describe(upper, description)
+        let overlay = try stack(lower, sealed, upper, probeName, description)
         var made = Mountpoint.Made()
         do throws(SystemError) {
-            let overlay = try makeOverlay(lower, sealed, upper)
             let identity = try overlay.identity()
             let target = try mountpoint.prepare(made: &made, directories)
             return Prepared(identity: identity, made: made, overlay: overlay, target: target)
@@ -73,17 +70,18 @@ struct MountStack: Sendable {
         on lower: LowerMount, sealed: SealedLower?, upper: UpperLayer, probeName: String,
         description: MountDescription
     ) throws(SystemError) -> PreparedSuccessor {
-        uppers.describe(upper, description)
-        try lower.prove(probeName: probeName)
-        try sealed?.snapshot.prove()
-        let overlay = try makeOverlay(lower, sealed, upper)
+        let overlay = try stack(lower, sealed, upper, probeName, description)
         return PreparedSuccessor(identity: try overlay.identity(), overlay: overlay)
     }
 
-    private func makeOverlay(
-        _ lower: LowerMount, _ sealed: SealedLower?, _ upper: UpperLayer
+    private func stack(
+        _ lower: LowerMount, _ sealed: SealedLower?, _ upper: UpperLayer, _ probeName: String,
+        _ description: MountDescription
     ) throws(SystemError) -> DetachedMount {
-        try OverlayMount.make(
+        try lower.prove(probeName: probeName)
+        try sealed?.snapshot.prove()
+        uppers.describe(upper, description)
+        return try OverlayMount.make(
             lower: lower, sealed: sealed, upper: upper,
             source: upper.filesystem == nil ? OverlayMount.source : self.upper.path)
     }

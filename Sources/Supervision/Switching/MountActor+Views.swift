@@ -21,17 +21,4 @@ extension MountActor {
         standing = .retired
         await abandon(record, because: reason)
     }
-
-    /// Makes a mount writable again whose exchange an earlier supervisor did not come to finish.
-    func thawAdopted() async {
-        guard let overlay else { return }
-        let stack = stack
-        do throws(SystemError) {
-            try await environment.mountThreads.run { () throws(SystemError) in
-                try FrozenView.thaw(stack.root(of: overlay))
-            }
-        } catch {
-            log(.error, "cannot make a mount writable again", [("error", error.description)])
-        }
-    }
 }

@@ -183,11 +183,16 @@ extension MountActor {
         SupervisorError(error.errno == .busy ? .conflict : .mountFailed, "\(what): \(error)")
     }
 
+    /// Makes the view writable again, also one that an earlier supervisor made read-only.
     func thaw() async {
-        guard let frozen else { return mayBeFrozen = false }
+        guard mayBeFrozen else { return }
+        let (frozen, stack, overlay) = (frozen, stack, overlay)
         self.frozen = nil
         do throws(SystemError) {
-            try await environment.mountThreads.run { () throws(SystemError) in try frozen.thaw() }
+            try await environment.mountThreads.run { () throws(SystemError) in
+                if let frozen { return try frozen.thaw() }
+                if let overlay { try FrozenView.thaw(stack.root(of: overlay)) }
+            }
             mayBeFrozen = false
         } catch {
             log(.error, "cannot make a view writable again", [("error", error.description)])

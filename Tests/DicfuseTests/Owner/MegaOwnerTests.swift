@@ -196,4 +196,36 @@ struct MegaOwnerTests {
         #expect(try again.worker().directory(snapshot.root).items == listing.items)
         #expect(blob != one.id)
     }
+
+    @Test("Sizes of a directory that is gone through are asked for together, and each once")
+    func sizesAhead() throws {
+        var files: [String: TestRepository.Content] = [:]
+        for index in 0..<120 { files["wide/f\(1000 + index)"] = .file("file \(index)") }
+        _ = try world.repository.commit(files)
+        try world.origin.refresh()
+        let owner = try world.owner()
+        let worker = try owner.worker()
+        let root = try worker.directory(try owner.control.pin().root)
+        let wide = root[try index("wide", in: root)].id
+        let count = try worker.directory(wide).count
+        for position in 0..<count {
+            #expect(try worker.stat(wide, position).size == UInt64("file \(position)".utf8.count))
+        }
+        owner.settle()
+        #expect(world.origin.requests("HEAD /api/v1/file/blob/") == count)
+        // Some land before they are asked for, others are waited for on their way.
+        #expect(owner.counter(.statMisses) + owner.counter(.statHits) == UInt64(count))
+        #expect(owner.counter(.sizeFetches) == UInt64(count))
+    }
+
+    @Test("A lone question for a size is one request")
+    func loneSize() throws {
+        let owner = try world.owner()
+        let worker = try owner.worker()
+        let root = try worker.directory(try owner.control.pin().root)
+        let bin = root[try index("bin", in: root)].id
+        _ = try worker.stat(bin, 0)
+        owner.settle()
+        #expect(world.origin.requests("HEAD /api/v1/file/blob/") == 1)
+    }
 }

@@ -103,6 +103,31 @@ struct FuzzTests {
         #expect(offers.taken > 0 && offers.refused > 0)
     }
 
+    @Test func largeFiles() throws {
+        let id = try #require(ObjectID(kind: .lfs, bytes: [UInt8](repeating: 0xAB, count: 32)))
+        let pointer = Array("version https://git-lfs.github.com/spec/v1\noid sha256:\(id)\nsize 12345\n".utf8)
+        let pointers = fuzz(12, [pointer]) { bytes in
+            guard let found = LFSPointer(bytes) else { return false }
+            // One text for one pointer.
+            let size = "size \(found.size)\n"
+            #expect(bytes == Array("version https://git-lfs.github.com/spec/v1\noid sha256:\(found.id)\n\(size)".utf8))
+            return true
+        }
+        #expect(pointers.taken > 0 && pointers.refused > 0)
+        let answer = """
+            {"transfer":"basic","objects":[{"oid":"\(id)","size":3,"actions":{"download":
+            {"href":"https://store.example/x?y=z","header":{"X-Key":"a","Accept":"*/*"},"expires_in":3}}}]}
+            """
+        let locations = fuzz(13, [Array(answer.utf8)]) { bytes in
+            guard let location = try? LFSLocation.parse(bytes, id) else { return false }
+            for text in [location.address] + location.headers {
+                #expect(!text.utf8.contains { $0 < 0x20 || $0 > 0x7E })
+            }
+            return true
+        }
+        #expect(locations.taken > 0 && locations.refused > 0)
+    }
+
     private static let payload = TreeWriter.payload(of: [
         TreeEntry(mode: .regular, id: .emptyBlobSHA1, name: Array("file".utf8)),
         TreeEntry(mode: .directory, id: .emptyTreeSHA1, name: Array("sub".utf8)),

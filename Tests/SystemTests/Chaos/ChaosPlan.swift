@@ -64,6 +64,8 @@ struct ChaosSettings: Sendable {
     var log: String?
     /// `ANTARES_CHAOS_TREE=linux`: builds the kernel of Debian's linux-source.
     var isLinux = false
+    /// `ANTARES_CHAOS_FORM`: what the mounts stand on; else one run on each.
+    var forms = Form.allCases
 
     init() throws {
         func variable(_ name: String) -> String? { getenv("ANTARES_CHAOS_" + name).map { String(cString: $0) } }
@@ -77,6 +79,13 @@ struct ChaosSettings: Sendable {
         lanes = try number("LANES", lanes)
         log = variable("LOG")
         isLinux = variable("TREE") == "linux"
+        if let name = variable("FORM") {
+            guard let form = Form(rawValue: name) else {
+                let known = Form.allCases.map(\.rawValue).joined(separator: " ")
+                throw Trouble("ANTARES_CHAOS_FORM: there is no `\(name)`; known are \(known)")
+            }
+            forms = [form]
+        }
         if let names = variable("FAULTS") {
             faults =
                 try names.split(separator: ",").map { name in

@@ -19,6 +19,7 @@ extension SystemTests {
 
         @Test(arguments: Form.allCases) func buildsAreUndisturbed(form: Form) throws {
             let settings = try ChaosSettings()
+            guard settings.forms.contains(form) else { return }
             let project = settings.isLinux ? ChaosProject.linux : ChaosProject.small
             let limit = Duration.seconds(settings.seconds) + .seconds(300) + (settings.isLinux ? project.limit : .zero)
             let options = Farm.Options(requestTimeout: "60s", limit: limit, form: form)
@@ -37,7 +38,7 @@ extension SystemTests {
             let log = ChaosLog(settings.log)
             let faults = settings.faults.map(\.rawValue).joined(separator: ",")
             log.note(
-                "ANTARES_CHAOS_SEED=\(settings.seed) ANTARES_CHAOS_SECONDS=\(settings.seconds) "
+                "ANTARES_CHAOS_FORM=\(farm.form) ANTARES_CHAOS_SEED=\(settings.seed) ANTARES_CHAOS_SECONDS=\(settings.seconds) "
                     + "ANTARES_CHAOS_LANES=\(settings.lanes) ANTARES_CHAOS_FAULTS=\(faults)")
             let wanted = try undisturbed(project, repository)
             let before = try settle(farm, until: nil)
@@ -54,7 +55,16 @@ extension SystemTests {
             let failures = log.failures
             if !failures.isEmpty {
                 let replay = log.lines.joined(separator: "\n")
-                Issue.record("\(failures.joined(separator: "\n"))\n\nreplay:\n\(replay)")
+                Issue.record(
+                    """
+                    \(failures.joined(separator: "\n"))
+
+                    replay:
+                    \(replay)
+
+                    the supervisor's last lines:
+                    \(farm.lastLines(of: "supervisor.log", 400))
+                    """)
             }
         }
 

@@ -19,6 +19,8 @@ final class Farm: Sendable {
         var ownPrograms = false
         /// Faults of the workers, as `antares-worker --test-faults` takes them.
         var workerFaults: String?
+        /// Whether pointers of Git LFS are followed.
+        var lfs = false
         /// Further lines of the section [supervisor].
         var settings = ""
     }
@@ -175,6 +177,7 @@ final class Farm: Sendable {
             seal = \(options.form == .sealed)
             [origins.local]
             url = "\(options.originURL ?? originURL)"
+            \(options.lfs ? "lfs = \"\(originURL)/info/lfs\"" : "")
             """
         try File.replace(configurationPath, with: Array(configuration.utf8))
     }
@@ -251,7 +254,7 @@ final class Farm: Sendable {
 
     /// Takes all objects away, as an eviction does: whoever opens a file next has it fetched, but for what its mount has opened before.
     func evictObjects() throws {
-        try Program.shell("find '\(directory)'/cache/local/{layer,inbox} -type f -delete")
+        try Program.shell("find '\(directory)'/cache/local*/{layer,inbox} -type f -delete")
     }
 
     /// Makes a mount, which must be of the form `lower`, or of the farm's if that was waited for.
@@ -362,10 +365,14 @@ final class Farm: Sendable {
 
     private func showLogs() {
         for log in ["supervisor.log", "origin.log"] {
-            let text = (try? File.text(directory + "/" + log, limit: 64 << 20)) ?? ""
-            let lines = text.split(separator: "\n").suffix(40).joined(separator: "\n")
-            Issue.record("\(log):\n\(lines)")
+            Issue.record("\(log):\n\(lastLines(of: log, 40))")
         }
+    }
+
+    /// Of a log in the farm's directory; empty if there is none.
+    func lastLines(of log: String, _ count: Int) -> String {
+        let text = (try? File.text(directory + "/" + log, limit: 64 << 20)) ?? ""
+        return text.split(separator: "\n").suffix(count).joined(separator: "\n")
     }
 
     private func wipe() {

@@ -16,8 +16,8 @@ final class ReadingJob: Sendable {
         }
     }
 
-    /// Reads everything in `mount`; what it keeps in `directory` is named after the job.
-    init(_ farm: Farm, _ mount: Farm.Mount) throws {
+    /// Reads everything in `mount`, in a container where that has it.
+    init(_ farm: Farm, _ mount: Farm.Mount, in container: Container? = nil) throws {
         stop = "\(farm.directory)/stop-\(mount.id)"
         rounds = "\(farm.directory)/rounds-\(mount.id)"
         errors = try CapturedErrors()
@@ -31,8 +31,12 @@ final class ReadingJob: Sendable {
                 echo >> '\(rounds)'
             done
             """
-        process = try Program.start(
-            "/bin/bash", ["-euc", script], errors: errors.output.raw, directory: mount.path)
+        if let container {
+            process = try container.start("cd '\(container.path(of: mount))'\n\(script)", errors: errors.output.raw)
+        } else {
+            process = try Program.start(
+                "/bin/bash", ["-euc", script], errors: errors.output.raw, directory: mount.path)
+        }
     }
 
     /// Waits until it has read something to the end once more: it goes on.

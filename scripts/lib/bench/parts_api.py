@@ -1,6 +1,9 @@
 """The part `api`: what it costs to ask, with as many live mounts as the part `mount` makes."""
 import time
 
+from api_diff import difference
+from api_events import fan_out
+from api_listing import listing
 from parts_mounts import in_parallel, timed
 
 QUESTIONS = ("/health", "/mounts", "/metrics", "/cache")
@@ -25,6 +28,7 @@ def api_part(bench):
 
     seconds, times = in_parallel(farm, len(live), live, ask)
     report.spread("api", f"{len(live)} clients at once, GET /mounts/{{mount_id}} each", times)
+    listing(bench, len(live))
     jobs = [farm.next_job() for _ in range(bench.mount_count)]
 
     def pair(client, job):
@@ -35,5 +39,7 @@ def api_part(bench):
     seconds, times = in_parallel(farm, 8, jobs, pair)
     report.spread("api", f"POST and DELETE beside {len(live)} live mounts, 8 clients", times)
     report.figure("api", "… mounts made and ended a second", len(times) / seconds, "count")
+    fan_out(bench)
     in_parallel(farm, 24, live, lambda client, item: client.unmount(item))
     client.close()
+    difference(bench)

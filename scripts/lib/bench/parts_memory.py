@@ -7,23 +7,13 @@ from client import BenchError
 
 from contenders import Default, Lazy, Sealed
 from parts_files import walk
+from process import rollup
 
 MOUNTS = 20
 SHARED_BYTES = 150_000_000
 QUIET_SECONDS = 10
 # Longer than the deadlines of requests, which may leave a last wake-up behind each.
 SETTLE_SECONDS = 15
-
-
-def rollup(pid):
-    """The sums of smaps_rollup in bytes (proc_pid_smaps_rollup(5))."""
-    sums = {}
-    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as lines:
-        for line in lines:
-            name, _, rest = line.partition(":")
-            if rest.endswith("kB\n"):
-                sums[name] = int(rest.split()[0]) * 1024
-    return sums
 
 
 def private(pid):

@@ -15,11 +15,12 @@ class Service:
         self.farm, self.name, self.seal = farm, name, seal
         self.base = farm.path(name)
         self.cache = os.path.join(self.base, "cache")
+        self.socket = f"{self.base}/run/api.sock"
         os.mkdir(self.base, 0o711)
         os.chmod(self.base, 0o711)
         with open(f"{self.base}/supervisor.toml", "w", encoding="utf-8") as config:
             config.write(f"""[supervisor]
-socket = "{self.base}/run/api.sock"
+socket = "{self.socket}"
 state_dir = "{self.base}/state"
 run_dir = "{self.base}/run"
 mount_root = "{self.base}/mnt"
@@ -57,7 +58,7 @@ default = true
         client.close()
 
     def client(self):
-        return Client(os.path.join(self.base, "run", "api.sock"))
+        return Client(self.socket)
 
     def owner(self):
         client = self.client()

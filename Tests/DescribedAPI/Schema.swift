@@ -1,11 +1,11 @@
 import Foundation
 
 /// As much of JSON Schema 2020-12 as the description uses.
-struct Schema {
+package struct Schema {
     let document: [String: Any]
 
     /// What is wrong with a value; empty if nothing is.
-    func problems(of value: Any, against schema: [String: Any], at place: String = "$") -> [String] {
+    package func problems(of value: Any, against schema: [String: Any], at place: String = "$") -> [String] {
         if let target = schema["$ref"] as? String { return problems(of: value, against: resolve(target), at: place) }
         if let forms = schema["anyOf"] as? [[String: Any]] {
             let each = forms.map { problems(of: value, against: $0, at: place) }
@@ -44,7 +44,7 @@ struct Schema {
     }
 
     /// `#/components/…`
-    func resolve(_ target: String) -> [String: Any] {
+    package func resolve(_ target: String) -> [String: Any] {
         var place: Any = document
         for step in target.split(separator: "/").dropFirst() { place = (place as? [String: Any])?[String(step)] ?? [:] }
         return place as? [String: Any] ?? [:]

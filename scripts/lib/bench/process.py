@@ -1,0 +1,85 @@
+"""What a process of the farm takes, and many clients at once as processes of their own."""
+import multiprocessing
+import time
+
+from client import BenchError, Client
+
+PROCESSES = multiprocessing.get_context("fork")
+
+
+def cpu_seconds(pid):
+    """The processor time of a process and all its threads, those that have ended too, by its clock (clock_getcpuclockid(3))."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def rollup(pid):
+    """The sums of smaps_rollup in bytes (proc_pid_smaps_rollup(5))."""
+    sums = {}
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as lines:
+        for line in lines:
+            name, _, rest = line.partition(":")
+            if rest.endswith("kB\n"):
+                sums[name] = int(rest.split()[0]) * 1024
+    return sums
+
+
+def _client(path, work, arguments, pipe):
+    try:
+        client = Client(path)
+        pipe.send(None)
+        pipe.recv()
+        pipe.send((work(client, *arguments), None))
+    except Exception as error:  # pylint: disable=broad-except
+        pipe.send((None, f"{type(error).__name__}: {error}"))
+
+
+class Crowd:
+    """Some processes that each call work(client, *arguments) on a connection of their own, once all are told to begin. `work` is a function of
+    a module, since threads of one Python would wait for each other."""
+
+    def __init__(self, service, count, work, *arguments, limit=60):
+        self.limit, self.members = limit, []
+        for _ in range(count):
+            ours, theirs = PROCESSES.Pipe()
+            process = PROCESSES.Process(target=_client, args=(service.socket, work, arguments, theirs), daemon=True)
+            process.start()
+            theirs.close()
+            self.members.append((process, ours))
+        try:
+            for _, pipe in self.members:
+                self._receive(pipe)
+        except BenchError:
+            self.end()
+            raise
+
+    def begin(self):
+        for _, pipe in self.members:
+            pipe.send(None)
+
+    def results(self):
+        """Of each process what `work` returned; an error if one of them failed or is not done in time."""
+        try:
+            return [self._receive(pipe) for _, pipe in self.members]
+        finally:
+            self.end()
+
+    def end(self):
+        for process, pipe in self.members:
+            pipe.close()
+            process.kill()
+            process.join(10)
+        self.members = []
+
+    def _receive(self, pipe):
+        try:
+            if not pipe.poll(self.limit):
+                raise BenchError(f"a client is not done in {self.limit} s")
+            said = pipe.recv()
+        except EOFError:
+            raise BenchError("a client has died") from None
+        if said is None:
+            return None
+        result, failure = said
+        if failure:
+            raise BenchError(failure)
+        return result
