@@ -27,6 +27,7 @@ public enum CacheOperation: UInt16, Sendable, CaseIterable {
     case pinChangelist = 30
     case lookUp = 31
     case list = 32
+    case tell = 33
 
     public var isControl: Bool {
         rawValue >= 16
@@ -50,11 +51,13 @@ public enum CacheProtocolVersion {
 /// The versions of the supervisor–owner protocol that this build speaks.
 public enum ControlProtocolVersion {
     public static let oldest: UInt16 = 2
-    public static let newest: UInt16 = 4
+    public static let newest: UInt16 = 5
     /// The first one with `pinChangelist`.
     public static let changelists: UInt16 = 3
     /// The first one with `lookUp` and `list`.
     public static let lookups: UInt16 = 4
+    /// The first one with `tell`.
+    public static let limits: UInt16 = 5
 
     /// The highest version that two sides speak, or nil.
     public static func agreed(

@@ -26,15 +26,17 @@ public struct ObjectID: Hashable, Sendable, Comparable, BitwiseCopyable, CustomS
     /// Nil unless there are exactly as many bytes as the kind has.
     public init?(kind: Kind, bytes: UnsafeRawBufferPointer) {
         guard bytes.count == kind.byteCount else { return nil }
-        func word(_ index: Int) -> UInt64 {
-            var value: UInt64 = 0
-            for offset in (index * 8)..<(index * 8 + 8) {
-                value = value << 8 | UInt64(offset < bytes.count ? bytes[offset] : 0)
-            }
-            return value
+        // Whole words: a walk over a large tree makes millions of ids.
+        func word(_ offset: Int) -> UInt64 {
+            UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
         }
         self.kind = kind
-        self.words = (word(0), word(1), word(2), word(3))
+        if kind == .sha1 {
+            let rest = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 16, as: UInt32.self))
+            self.words = (word(0), word(8), UInt64(rest) << 32, 0)
+        } else {
+            self.words = (word(0), word(8), word(16), word(24))
+        }
     }
 
     /// Nil unless there are exactly as many bytes as the kind has.

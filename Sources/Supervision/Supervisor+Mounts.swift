@@ -68,7 +68,7 @@ extension Supervisor {
         let limit = Deadline.after(.seconds(3))
         for view in views {
             while await view.machine.phase == .yielding, !limit.hasPassed {
-                try? await Task.sleep(for: .milliseconds(5))
+                try? await Pause.sleep(for: .milliseconds(5))
             }
         }
     }

@@ -181,6 +181,7 @@ public final class Supervisor: MountService {
         live.current = configuration
         await registry.reconfigure(configuration)
         await spares.retarget(configuration.spareWorkers)
+        await cache.tellSlow(from: configuration.slowOperation)
         events.record(.supervisorReloaded)
     }
 
@@ -320,9 +321,13 @@ public final class Supervisor: MountService {
             ProcessStatus(
                 kind: $0.kind, pid: $0.pid, restarts: $0.restarts, lastRestartCause: $0.lastRestartCause)
         }
-        for mount in await registry.everyView() {
-            if await mount.standing == .current { states[await mount.machine.state.name, default: 0] += 1 }
-            if let process = await mount.processStatus() { processes.append(process) }
+        let deposits = Set(await cache.deposits.keys)
+        let views = await MountActor.census(await registry.everyView()) { mount in
+            (mount.standing == .current ? mount.machine.state.name : nil, mount.processStatus(deposits: deposits))
+        }
+        for (state, process) in views {
+            if let state { states[state, default: 0] += 1 }
+            if let process { processes.append(process) }
         }
         return ServiceStatus(
             health: health, mountsByState: states, isHardened: configuration.hardening, processes: processes)
@@ -398,7 +403,9 @@ public final class Supervisor: MountService {
     }
 
     public func metrics() async -> String {
-        await MetricsReport(metrics: counters, events: events, registry: registry, cache: cache, spares: spares).text()
+        await MetricsReport(
+            metrics: counters, events: events, registry: registry, cache: cache, spares: spares, log: log
+        ).text()
     }
 
     public func cacheStatus() async throws(SupervisorError) -> String {

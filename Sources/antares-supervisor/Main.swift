@@ -35,6 +35,14 @@ struct Main {
             say("\(arguments.config ?? "the configuration"): ok\n", to: STDOUT_FILENO)
             exit(ExitCode.stopped.rawValue)
         }
+        do throws(SystemError) {
+            try TaskThreads.install()
+        } catch {
+            say(
+                "antares-supervisor: cannot start its threads: \(error); raise the limit of tasks (TasksMax=)\n",
+                to: STDERR_FILENO)
+            exit(ExitCode.internalError.rawValue)
+        }
         guard let writer = try? LogWriter(fd: STDERR_FILENO) else { exit(ExitCode.internalError.rawValue) }
         let log = StderrLogHandler(
             label: "supervisor", writer: writer, format: arguments.logFormat,

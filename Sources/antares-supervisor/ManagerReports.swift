@@ -39,7 +39,7 @@ struct ManagerReports: Sendable {
             let line = await supervisor.summary()
             if line != last { ServiceManager.notify("STATUS=\(line)") }
             last = line
-            try? await Task.sleep(for: statusInterval)
+            try? await Pause.sleep(for: statusInterval)
         }
     }
 }

@@ -24,7 +24,7 @@ import WireFormat
                     TreePlace(directory: .emptyTreeSHA1, path: [0xFF, 0x2F, 0x0A]),
                     TreePlace(directory: .emptyTreeSHA1, path: []),
                 ]),
-            .list(origin: "main", directory: .emptyTreeSHA1),
+            .list(origin: "main", directory: .emptyTreeSHA1), .tell(slowMilliseconds: 5000),
         ]
         for request in requests {
             var reader = WireReader(request.encode().bytes)
@@ -52,7 +52,7 @@ import WireFormat
                     PackedEntry(mode: .submodule, id: .emptyTreeSHA1, size: 0),
                 ])
             ),
-            (.list, .listing([1, 2, 3])), (.list, .listingFile(size: 1 << 40)),
+            (.list, .listing([1, 2, 3])), (.list, .listingFile(size: 1 << 40)), (.tell, .telling),
         ]
         for (operation, reply) in replies {
             var reader = WireReader(reply.encode().bytes)

@@ -15,3 +15,4 @@
 #include "antares_quota.h"
 #include "antares_socket.h"
 #include "antares_spawn.h"
+#include "antares_tasks.h"

@@ -31,6 +31,7 @@ public enum ControlReply: Hashable, Sendable {
     case listing([UInt8])
     /// A longer one: a sealed memfd of `size` bytes comes with the message.
     case listingFile(size: UInt64)
+    case telling
 
     public var descriptorCount: Int {
         switch self {
@@ -74,7 +75,7 @@ public enum ControlReply: Hashable, Sendable {
         case .listingFile(let size):
             writer.put(UInt8(1))
             writer.put(size)
-        case .attached, .shuttingDown, .deposited, .released, .reclaimed, .collecting: break
+        case .attached, .shuttingDown, .deposited, .released, .reclaimed, .collecting, .telling: break
         }
         return writer
     }
@@ -115,6 +116,7 @@ public enum ControlReply: Hashable, Sendable {
             self = .found(entries)
         case .list:
             self = try reader.uint8() == 0 ? .listing(reader.rest()) : .listingFile(size: try reader.uint64())
+        case .tell: self = .telling
         case .hello, .directory, .stat, .open, .cancel, .provide, .ahead:
             throw .invalid("reply to a worker's operation")
         }

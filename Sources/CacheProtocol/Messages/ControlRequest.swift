@@ -44,6 +44,8 @@ public enum ControlRequest: Hashable, Sendable {
     case lookUp(origin: String, places: [TreePlace])
     /// The packed directory of this id, fetched if it is not in the store. Since version 4.
     case list(origin: String, directory: ObjectID)
+    /// Tell of requests to origins that take longer from now on; 0 for of none. Since version 5.
+    case tell(slowMilliseconds: UInt64)
 
     public var operation: CacheOperation {
         switch self {
@@ -64,6 +66,7 @@ public enum ControlRequest: Hashable, Sendable {
         case .pinChangelist: .pinChangelist
         case .lookUp: .lookUp
         case .list: .list
+        case .tell: .tell
         }
     }
 
@@ -122,6 +125,8 @@ public enum ControlRequest: Hashable, Sendable {
         case .list(let origin, let directory):
             writer.put(origin)
             writer.put(directory)
+        case .tell(let milliseconds):
+            writer.put(milliseconds)
         case .status, .shutDown, .holdings, .ping, .verify:
             break
         }
@@ -175,6 +180,7 @@ public enum ControlRequest: Hashable, Sendable {
             for _ in 0..<(try reader.uint32()) { places.append(try TreePlace(from: &reader)) }
             self = .lookUp(origin: origin, places: places)
         case .list: self = .list(origin: try reader.string(), directory: try reader.objectID())
+        case .tell: self = .tell(slowMilliseconds: try reader.uint64())
         case .hello, .directory, .stat, .open, .cancel, .provide, .ahead:
             throw .invalid("operation on the control socket")
         }

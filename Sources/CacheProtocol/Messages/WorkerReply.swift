@@ -91,7 +91,7 @@ public enum WorkerReply: Hashable, Sendable {
         case .ahead:
             self = .ahead(try AheadAnswer(from: &reader))
         case .cancel, .pin, .attach, .status, .shutDown, .greet, .deposit, .release, .reclaim, .holdings, .ping,
-            .sealed, .collect, .verify, .prefetch, .pinChangelist, .lookUp, .list:
+            .sealed, .collect, .verify, .prefetch, .pinChangelist, .lookUp, .list, .tell:
             throw .invalid("reply to an operation that has none")
         }
         try reader.end()

@@ -62,7 +62,7 @@ public enum WorkerRequest: Hashable, Sendable {
         case .ahead: self = .ahead(try AheadRange(from: &reader))
         case .cancel: self = .cancel(id: try reader.uint64())
         case .pin, .attach, .status, .shutDown, .greet, .deposit, .release, .reclaim, .holdings, .ping, .sealed,
-            .collect, .verify, .prefetch, .pinChangelist, .lookUp, .list:
+            .collect, .verify, .prefetch, .pinChangelist, .lookUp, .list, .tell:
             throw .invalid("operation on a worker's socket")
         }
         try reader.end()

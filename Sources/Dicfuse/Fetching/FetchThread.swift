@@ -1,6 +1,7 @@
 import CCurl
 import Glibc
 import LinuxSystem
+import Synchronization
 
 /// Something with deadlines that the fetch thread keeps.
 protocol DeadlineKeeper: AnyObject, Sendable {
@@ -42,6 +43,7 @@ final class FetchThread: SerialExecutor, TaskExecutor, @unchecked Sendable {
     private var nextStallCheck = Deadline.never
     private var stopped = false
     private var started: SystemThread?
+    private let slowLimit = Atomic<UInt64>(0)
     /// For bodies that have to be held.
     let budget = MemoryBudget()
 
@@ -77,6 +79,12 @@ final class FetchThread: SerialExecutor, TaskExecutor, @unchecked Sendable {
     /// Makes the thread look at the deadlines again.
     func wake() {
         curl_multi_wakeup(multi)
+    }
+
+    /// Requests that take longer, in milliseconds, are told of; 0 for none. Any thread may change it.
+    var slowMilliseconds: UInt64 {
+        get { slowLimit.load(ordering: .relaxed) }
+        set { slowLimit.store(newValue, ordering: .relaxed) }
     }
 
     // MARK: Executor

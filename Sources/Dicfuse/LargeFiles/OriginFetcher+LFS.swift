@@ -83,11 +83,12 @@ extension OriginFetcher {
             case .success(let value): return value
             case .absent: return nil
             case .final(let error): throw error
-            case .retry(let error, _, let pause):
+            case .retry(let error, let failure, let pause):
                 attempt += 1
                 let wait = max(Self.backoff(attempt), pause ?? .zero)
                 guard attempt < call.attempts, Deadline.after(wait) < end else { throw error }
                 counters.add(.retries)
+                figures.retry(after: failure)
                 await sleep(until: .after(wait))
             }
         }

@@ -132,6 +132,7 @@ extension OriginFetcher {
                 tried.insert(place)
                 guard attempt < max(call.attempts, call.place == nil ? bases.count : 1) else { throw error }
                 counters.add(.retries)
+                figures.retry(after: failure)
                 // A mirror is tried at once, the same place only after a pause.
                 guard tried.count >= bases.count || call.place != nil else { continue }
                 let wait = max(Self.backoff(attempt), pause ?? .zero)
@@ -191,7 +192,9 @@ extension OriginFetcher {
                     continuation.resume(returning: (outcome, transfer.received))
                 })
         }
-        noteIfSlow(call, base, result.1, since: began)
+        let took = Deadline.now.since(began)
+        figures.note(took)
+        noteIfSlow(call, base, result.1, took)
         return result
     }
 
@@ -262,9 +265,9 @@ extension OriginFetcher {
     // MARK: The health of places
 
     /// However it ended: what waited for it waited so long.
-    private func noteIfSlow(_ call: OriginCall, _ base: String, _ bytes: UInt64, since began: Deadline) {
-        let limit = configuration.slowFetchMilliseconds
-        let took = Int(clamping: (Deadline.now.nanoseconds - began.nanoseconds) / 1_000_000)
+    private func noteIfSlow(_ call: OriginCall, _ base: String, _ bytes: UInt64, _ duration: Duration) {
+        let limit = thread.slowMilliseconds
+        let took = duration.nanoseconds / 1_000_000
         guard limit > 0, took > limit else { return }
         counters.add(.slowFetches)
         log.warning(

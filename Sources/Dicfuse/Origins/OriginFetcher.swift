@@ -22,6 +22,7 @@ actor OriginFetcher {
     nonisolated let access: TransferAccess
     /// The health of the places; the status looks at it too.
     nonisolated let places: Guarded<PlaceTable>
+    nonisolated let figures = FetchFigures()
     /// Misses that nobody has looked at.
     nonisolated let arrivals = Guarded<[FlightKey]>([])
     var blobQueue = BatchQueue(requests: 6, itemLimit: 512, byteLimit: 1 << 20)

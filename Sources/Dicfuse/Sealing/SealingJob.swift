@@ -33,7 +33,7 @@ struct SealingJob {
         }
         let limit = former.map { $0.record.sizes.count / 4 + Self.smallChange }
         let walk = try walk(reader.reader, SealingWalk(key.root, former: base?.root, limit: limit))
-        let source = IndexSource(reader: reader, targets: try targets(of: walk.links))
+        let source = IndexSource(reader: reader, kept: walk.kept, targets: try targets(of: walk.links))
         // The root of a change is made with its time, which is kept with it.
         let changeTime = key.root.kind == .changed ? store.snapshot(key.root)?.time : key.time
         guard let changeTime else { throw .storage("the index has lost the time of \(key.root)") }
@@ -219,9 +219,11 @@ struct SealingJob {
 /// Directories from the index, and links that were read before.
 private struct IndexSource: TreeSource {
     let reader: IndexReaderBox
+    let kept: [ObjectID: PackedDirectory]
     let targets: [ObjectID: [UInt8]]
 
     func directory(_ id: ObjectID) throws(SealedImageError) -> PackedDirectory {
+        if let directory = kept[id] { return directory }
         guard let packed = try? reader.reader.packedDirectory(id), let directory = try? PackedDirectory(packed) else {
             throw .incomplete(directory: id)
         }

@@ -10,10 +10,16 @@ struct SealingWalk {
         var former: ObjectID?
     }
 
+    /// Bytes of directories that are kept in memory while an image is made: some 300,000 files.
+    private static let keptLimit = 32 << 20
+
     /// Entries that may differ before a whole image is written; nil where all of it is looked at.
     private let limit: Int?
     private var seen: Set<Step> = []
     private var taken = 0
+    private var keptBytes = 0
+    /// What need not be read and checked again for the layout and for the image.
+    private(set) var kept: [ObjectID: PackedDirectory] = [:]
     private(set) var sizes: [(prefix: UInt64, size: UInt64)] = []
     private(set) var links: [ObjectID: UInt64] = [:]
     /// Directories that were found and not taken.
@@ -36,6 +42,10 @@ struct SealingWalk {
     ) throws(SealingError) {
         taken += directory.count
         if let limit, taken > limit { throw .image(.tooDifferent) }
+        if keptBytes + directory.byteCount <= Self.keptLimit {
+            keptBytes += directory.byteCount
+            kept[id] = directory
+        }
         for index in 0..<directory.count {
             let entry = directory[index]
             guard entry.isComplete else { throw .image(.incomplete(directory: id)) }

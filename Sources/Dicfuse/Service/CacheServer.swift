@@ -47,6 +47,7 @@ public final class CacheServer: Sendable {
         self.signals = signals
         previousEndedCleanly = endedCleanly
         fetchThread = try FetchThread(connections: configuration.connections)
+        fetchThread.slowMilliseconds = UInt64(configuration.slowFetchMilliseconds)
         epoll = try Epoll.Reference()
         stopping = try EventCounter()
         let housekeeping = Housekeeping(
@@ -128,7 +129,8 @@ public final class CacheServer: Sendable {
                     quarantinedBytes: aside.bytes,
                     isBusy: objects == nil || store.isLanding || store.salvager.isBusy || !store.writer.isIdle,
                     state: places.state, offlineSeconds: places.offlineSince.map { Deadline.now.seconds(since: $0) },
-                    places: places.report, preloads: store.preloader.reports)
+                    places: places.report, fetchTimes: store.fetcher?.figures.times,
+                    retries: store.fetcher?.figures.retries ?? [:], preloads: store.preloader.reports)
             })
     }
 
@@ -228,6 +230,7 @@ public final class CacheServer: Sendable {
                     try attach(socket, mount: mount, origin: store)
                 },
                 status: { [self] in status.json }, housekeeping: housekeeping,
+                tellSlow: { [fetchThread] in fetchThread.slowMilliseconds = $0 },
                 pulses: { [self] in (pulses + [fetchThread.pulse]).compactMap(\.report) },
                 shutDown: { [self] in stop() }),
             readers: try Readers(stores))

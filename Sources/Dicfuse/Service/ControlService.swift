@@ -13,6 +13,8 @@ struct ControlService: Sendable {
     let attach: @Sendable (_ socket: consuming OwnedFD, _ mount: String, OriginStore) throws(SystemError) -> Void
     let status: @Sendable () -> String
     let housekeeping: Housekeeping
+    /// Sets from how many milliseconds on a request to an origin is told of.
+    let tellSlow: @Sendable (UInt64) -> Void
     let pulses: @Sendable () -> [ThreadPulse]
     let shutDown: @Sendable () -> Void
 
@@ -60,6 +62,9 @@ struct ControlService: Sendable {
         case .collect(let target):
             housekeeping.evictor.collect(target: target)
             connection.reply(header, .collecting)
+        case .tell(let milliseconds):
+            tellSlow(milliseconds)
+            connection.reply(header, .telling)
         case .verify:
             connection.reply(header, .verifying(sweep: housekeeping.sweeper.request(.verify)))
         case .prefetch(let origin, let revision, let path, let depth, let contents):

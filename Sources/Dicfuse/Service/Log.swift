@@ -31,12 +31,11 @@ final class Log: Sendable {
 
     private func write(_ text: String) {
         let bytes = Array(text.utf8)
-        lines.write(bytes)
+        let isKept = lines.write(bytes)
         var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        guard poll(&entry, 1, 0) == 1, entry.revents & Int16(POLLOUT) != 0 else {
-            dropped.add(1, ordering: .relaxed)
-            return
-        }
+        let isTaken = poll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLOUT) != 0
+        if !isKept || !isTaken { dropped.add(1, ordering: .relaxed) }
+        guard isTaken else { return }
         _ = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
     }
 

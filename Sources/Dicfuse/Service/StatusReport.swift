@@ -27,6 +27,10 @@ struct StatusReport: Codable, Sendable {
         var state: String
         var offlineSeconds: Int64?
         var places: [Place]
+        /// Of requests to it, each attempt for itself, and to servers that it names.
+        var fetchTimes: FetchFigures.Times?
+        /// Requests that were repeated, by the cause.
+        var retries: [String: UInt64]
         /// Those that have not ended, and the last ones that have.
         var preloads: [PreloadReport]
     }

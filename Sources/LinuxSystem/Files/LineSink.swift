@@ -18,14 +18,17 @@ public struct LineSink: Sendable {
         descriptor = isPipe ? number : nil
     }
 
-    /// A line with its end; at most PIPE_BUF bytes of it, so that it stays in one piece (pipe(7)). SIGPIPE must be ignored or blocked.
-    public func write(_ line: [UInt8]) {
-        guard let descriptor else { return }
+    /// A line with its end; at most PIPE_BUF bytes of it, so that it stays in one piece (pipe(7)). SIGPIPE must be ignored or blocked. False if somebody wants
+    /// it and there is no room.
+    @discardableResult
+    public func write(_ line: [UInt8]) -> Bool {
+        guard let descriptor else { return true }
         // The supervisor opened it non-blocking, but it is not to be relied on.
         var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        guard poll(&entry, 1, 0) == 1, entry.revents & Int16(POLLERR) == 0 else { return }
+        guard poll(&entry, 1, 0) == 1 else { return false }
+        if entry.revents & Int16(POLLERR) != 0 { return true }
         var line = line
         if line.count > Int(PIPE_BUF) { line = line.prefix(Int(PIPE_BUF) - 1) + [UInt8(ascii: "\n")] }
-        _ = line.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        return line.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) } == line.count
     }
 }

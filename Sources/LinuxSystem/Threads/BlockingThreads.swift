@@ -22,13 +22,14 @@ public final class BlockingThreads: Sendable {
     }
 
     private let queue = Guarded(Queue())
-    private let wakeups: EventCounter
+    private let wakeups = Semaphore()
 
-    /// Starts `count` threads named `name`; `nice` as in `SystemThread.start`.
-    public init(count: Int, name: String, nice: Int32 = 0) throws(SystemError) {
-        wakeups = try EventCounter(semaphore: true)
+    /// Starts `count` threads named `name`; `nice` and `stackSize` as in `SystemThread.start`.
+    public init(
+        count: Int, name: String, nice: Int32 = 0, stackSize: Int = SystemThread.usualStack
+    ) throws(SystemError) {
         for _ in 0..<count {
-            try SystemThread.start(name: name, nice: nice) { [queue, wakeups] in
+            try SystemThread.start(name: name, nice: nice, stackSize: stackSize) { [queue, wakeups] in
                 while let job = Self.next(queue, wakeups) { job() }
             }.detach()
         }
@@ -40,7 +41,7 @@ public final class BlockingThreads: Sendable {
     /// Ends the threads once the queued jobs are done.
     deinit {
         queue.with { $0.closed = true }
-        wakeups.add(UInt64(threadCount))
+        for _ in 0..<threadCount { wakeups.add() }
     }
 
     /// Runs `body` on one of the threads.
@@ -62,10 +63,10 @@ public final class BlockingThreads: Sendable {
     /// Queues `job` and returns at once.
     public func submit(_ job: @escaping @Sendable () -> Void) {
         queue.with { $0.jobs.append(job) }
-        wakeups.add(1)
+        wakeups.add()
     }
 
-    private static func next(_ queue: Guarded<Queue>, _ wakeups: EventCounter) -> (@Sendable () -> Void)? {
+    private static func next(_ queue: Guarded<Queue>, _ wakeups: Semaphore) -> (@Sendable () -> Void)? {
         while true {
             wakeups.wait()
             let (job, closed): ((@Sendable () -> Void)?, Bool) = queue.with { queue in

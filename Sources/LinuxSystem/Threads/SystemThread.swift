@@ -15,13 +15,16 @@ public struct SystemThread: Sendable {
         }
     }
 
+    /// Enough for what is written for such threads.
+    public static let usualStack = 256 * 1024
+
     private let handle: pthread_t
 
     /// Starts a thread named `name` (15 bytes show in ps(1)) with `stackSize` bytes of stack. A negative `nice` puts it before the rest of
     /// the machine (setpriority(2)); without the right to do so it runs as any other. Throws EAGAIN when the process may have no more
     /// threads.
     public static func start(
-        name: String, nice: Int32 = 0, stackSize: Int = 256 * 1024, _ run: @escaping @Sendable () -> Void
+        name: String, nice: Int32 = 0, stackSize: Int = usualStack, _ run: @escaping @Sendable () -> Void
     ) throws(SystemError) -> SystemThread {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)

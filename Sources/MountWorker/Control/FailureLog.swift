@@ -1,5 +1,6 @@
 import Glibc
 import LinuxSystem
+import WorkerProtocol
 
 /// Lines on standard error and for the supervisor: never blocking, and of failures only a few each second.
 final class FailureLog: Sendable {
@@ -15,9 +16,12 @@ final class FailureLog: Sendable {
     private let prefix: String
 
     private let lines: LineSink
+    /// Counts what is left out, or taken by nobody.
+    private let memory: SessionMemory?
 
-    init(mount: String, lines: LineSink = LineSink()) {
+    init(mount: String, lines: LineSink = LineSink(), memory: SessionMemory? = nil) {
         self.lines = lines
+        self.memory = memory
         prefix = "antares-worker[\(getpid())] \(mount): "
     }
 
@@ -35,15 +39,17 @@ final class FailureLog: Sendable {
             return (window.lines <= Self.linesPerSecond, 0)
         }
         if suppressed > 0 { say("\(suppressed) more failures") }
-        if print { say(failure.description) }
+        if print { say(failure.description) } else { memory?.add(.unlogged) }
     }
 
     /// Writes a line, or drops it if nobody reads: standard error may be a pipe of a supervisor that hangs.
     func say(_ text: String) {
         let line = Array((prefix + text).utf8.prefix(1023)) + [UInt8(ascii: "\n")]
-        lines.write(line)
+        let isKept = lines.write(line)
         var entry = pollfd(fd: 2, events: Int16(POLLOUT), revents: 0)
-        guard poll(&entry, 1, 0) == 1, entry.revents & Int16(POLLOUT) != 0 else { return }
+        let isTaken = poll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLOUT) != 0
+        if !isKept || !isTaken { memory?.add(.unlogged) }
+        guard isTaken else { return }
         _ = line.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
     }
 }

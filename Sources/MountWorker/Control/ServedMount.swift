@@ -12,10 +12,10 @@ struct ServedMount {
         _ mount: String, fuse: consuming OwnedFD, memory: consuming OwnedFD, cache: consuming OwnedFD, readers: Int,
         wake: EventCounter, faults: Faults, lines: LineSink, onEnd: @escaping @Sendable (FuseConnector.End) -> Void
     ) throws(SystemError) {
-        log = FailureLog(mount: mount, lines: lines)
+        let memory = try SessionMemory(received: memory)
+        log = FailureLog(mount: mount, lines: lines, memory: memory)
         let connection = CacheConnection(wake: wake)
-        session = try MountSession(
-            try SessionMemory(received: memory), cache: connection, wake: wake, log: log, faults: faults)
+        session = try MountSession(memory, cache: connection, wake: wake, log: log, faults: faults)
         connector = try FuseConnector(fuse, mount: session, readers: readers, onEnd: onEnd)
         try connection.use(MessageSocket(cache))
         try connector.start()

@@ -113,13 +113,15 @@ final class FuseConnector: @unchecked Sendable {
     /// The slot names a request only while this thread works on it, so one that kills workers is found here. Requests that wait for the
     /// owner are not in a slot: they cannot kill.
     private func work(on request: UnsafeMutableRawBufferPointer, _ header: FuseRequestHeader, _ slot: Int) {
+        let start = mount.start(of: header)
         mount.memory.setInFlight(
-            slot: slot, InFlightRequest(unique: header.unique, opcode: header.opcode, node: header.node))
+            slot: slot, InFlightRequest(unique: header.unique, opcode: header.opcode, node: header.node), since: start)
         var buffer = fuse_buf()
         buffer.size = request.count
         buffer.mem = request.baseAddress
         fuse_session_process_buf(session, &buffer)
         mount.memory.setInFlight(slot: slot, .none)
+        mount.noteAnsweredByLibrary(header, since: start)
     }
 
     /// Workers died of it: it is not touched again.

@@ -78,4 +78,8 @@ struct Waiting: Sendable {
     var reply: ParkedReply
     /// When the kernel's request was first put aside; deadlines count from here.
     var start: Deadline
+    /// When it first came to a worker, this one or an earlier, in nanoseconds.
+    var since: UInt64
+    /// Its place among those that wait in the session memory.
+    var place: Int?
 }

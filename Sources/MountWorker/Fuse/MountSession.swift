@@ -34,6 +34,8 @@ final class MountSession: Sendable {
     private let faults: Faults
     /// Requests that were being worked on when a worker died, by their number.
     private let judged: [UInt64: JudgedRequest.Treatment]
+    /// When requests that an earlier worker had came to it, by their number.
+    private let inherited: [UInt64: UInt64]
     /// Held while a judged request is worked on. Taken before all other locks; what is done under it waits for nothing.
     private let gate = Guarded(())
 
@@ -49,6 +51,7 @@ final class MountSession: Sendable {
         self.log = log
         self.faults = faults
         judged = Dictionary(memory.judged().map { ($0.unique, $0.treatment) }) { first, _ in first }
+        inherited = memory.takeWaiting()
         parameters = try memory.parameters()
         initUnique = FuseRequestHeader(memory.initRequest)?.unique ?? 0
         responder = Responder(
@@ -75,6 +78,19 @@ final class MountSession: Sendable {
         return judged[header.unique & ~FuseMessage.resentBit]
     }
 
+    /// When a request first came to a worker of this mount, in nanoseconds of CLOCK_MONOTONIC.
+    func start(of header: FuseRequestHeader) -> UInt64 {
+        let now = Deadline.now.nanoseconds
+        guard header.isResent else { return now }
+        return min(now, inherited[header.unique & ~FuseMessage.resentBit] ?? now)
+    }
+
+    /// Counts a request that came to no operation, because libfuse or its table of callbacks has the answer.
+    func noteAnsweredByLibrary(_ header: FuseRequestHeader, since start: UInt64) {
+        guard RequestKind(opcode: header.opcode) == .other, FuseOpcode.expectsReply(header.opcode) else { return }
+        memory.note(.other, took: Deadline.now.nanoseconds &- start)
+    }
+
     /// Calls `body` while no other judged request is worked on.
     func alone(_ body: () -> Void) {
         gate.with { _ in body() }
@@ -84,22 +100,34 @@ final class MountSession: Sendable {
         memory.add(.served)
         memory.add(.failures)
         memory.add(.refused)
-        log.note(Failure(.ioError, "workers died of request \(header.opcode) on node \(header.node); it is refused"))
+        memory.note(.poison)
+        let cause = "workers died of request \(header.opcode) on node \(header.node); it is refused"
+        log.note(Failure(.ioError, cause, .poison))
     }
 
     /// Answers an operation now or lets it wait.
     func serve(_ operation: Operation, _ reply: consuming FuseReply) {
         faults.strike(operation, .early)
+        let slot = ReaderSlot.current
         let (step, ahead) = core.with { ($0.lower.step(operation), $0.lower.takeAhead()) }
         // Behind the answer, or the question that somebody waits for.
         defer { if let ahead { cache.ask(ahead: ahead) } }
-        if case .reply(let answer) = step { return responder.send(answer, to: reply) }
+        if case .reply(let answer) = step {
+            responder.send(answer, to: reply)
+            if let start = slot.flatMap({ memory.start(slot: $0) }) {
+                memory.note(operation.requestKind, took: Deadline.now.nanoseconds &- start)
+            }
+            return
+        }
         // The callback is set before the request can be answered by another thread, which would free it.
         let ticket = core.with { $0.pending.arm() }
         fuse_req_interrupt_func(reply.raw, Self.interrupted, UnsafeMutableRawPointer(bitPattern: UInt(ticket)))
         let now = Deadline.now
-        let request = ReaderSlot.current.flatMap { memory.inFlight(slot: $0) } ?? .none
-        advance(ticket, Waiting(operation: operation, request: request, reply: ParkedReply(reply), start: now), now)
+        let request = slot.flatMap { memory.inFlight(slot: $0) } ?? .none
+        let start = slot.flatMap { memory.start(slot: $0) } ?? now.nanoseconds
+        advance(
+            ticket,
+            Waiting(operation: operation, request: request, reply: ParkedReply(reply), start: now, since: start))
     }
 
     /// FUSE_INTERRUPT: answers EINTR at once if the operation waits.
@@ -120,8 +148,9 @@ final class MountSession: Sendable {
     }
 
     private func advance(
-        _ ticket: PendingTable<Waiting>.Ticket, _ waiting: Waiting, _ now: Deadline, supplied: Supplied? = nil
+        _ ticket: PendingTable<Waiting>.Ticket, _ waiting: Waiting, supplied: Supplied? = nil
     ) {
+        var waiting = waiting
         let next = core.with { core -> Advance in
             let dependency: Dependency
             switch core.lower.step(waiting.operation, supplied: supplied) {
@@ -135,7 +164,11 @@ final class MountSession: Sendable {
                 timeout: parameters.requestTimeout, minimumRate: parameters.minimumRate)
             let deadline = waiting.start.advanced(by: allowance)
             let wake = deadline.advanced(by: Self.grace) < core.alarm
-            switch core.pending.park(ticket, waiting, on: dependency, until: deadline, now: now) {
+            if waiting.place == nil {
+                waiting.place = memory.noteWaiting(waiting.request.unique, since: waiting.since)
+            }
+            let since = Deadline(nanoseconds: waiting.since)
+            switch core.pending.park(ticket, waiting, on: dependency, until: deadline, since: since) {
             case .joined: return .wait(nil, wake: wake)
             case .ask(let question): return .wait(question, wake: wake)
             case .interrupted: return .answer(core.lower.answer(waiting.operation, failing: .interrupted))
@@ -156,9 +189,12 @@ final class MountSession: Sendable {
 
     private func send(_ answer: Answer, _ waiting: Waiting) {
         guard let reply = waiting.reply.take() else { return }
+        if let place = waiting.place { memory.clearWaiting(place) }
         let limit = memory.slowLimit
-        if limit > 0, Deadline.now.nanoseconds > waiting.start.nanoseconds &+ limit { memory.add(.slow) }
+        let now = Deadline.now.nanoseconds
+        if limit > 0, now > waiting.start.nanoseconds &+ limit { memory.add(.slow) }
         responder.send(answer, to: reply)
+        memory.note(waiting.operation.requestKind, took: now &- waiting.since)
     }
 
     // MARK: Control thread
@@ -191,7 +227,6 @@ final class MountSession: Sendable {
             }
         }
         guard let completed else { return }
-        let now = Deadline.now
         // The latest deadline first, so that a question which has to be put again is put with it.
         for released in completed.waiters.sorted(by: { $0.deadline > $1.deadline }) {
             note([released])
@@ -203,7 +238,7 @@ final class MountSession: Sendable {
                 core.with { $0.pending.disarm(released.ticket) }
                 fail(released.waiter, failure)
             } else {
-                advance(released.ticket, released.waiter, now, supplied: completed.supplied)
+                advance(released.ticket, released.waiter, supplied: completed.supplied)
             }
         }
         note([])
@@ -218,7 +253,8 @@ final class MountSession: Sendable {
     private func note(_ waiters: [PendingTable<Waiting>.Released]) {
         for (index, slot) in SessionMemory.controlSlots.enumerated() {
             if index < waiters.count {
-                memory.setInFlight(slot: slot, waiters[index].waiter.request)
+                let waiter = waiters[index].waiter
+                memory.setInFlight(slot: slot, waiter.request, since: waiter.since)
             } else if memory.inFlight(slot: slot) != nil {
                 memory.setInFlight(slot: slot, .none)
             } else {

@@ -46,6 +46,7 @@ struct Responder: Sendable {
     private func fail(_ failure: Failure, _ reply: consuming FuseReply) {
         if failure.counts {
             memory.add(.failures)
+            memory.note(failure.kind)
             log.note(failure)
         }
         reply.error(failure.errno)
@@ -54,7 +55,8 @@ struct Responder: Sendable {
     func noteDropped() {
         memory.add(.served)
         memory.add(.failures)
-        log.note(Failure(.ioError, "a request was dropped"))
+        memory.note(.dropped)
+        log.note(Failure(.ioError, "a request was dropped", .dropped))
     }
 
     // MARK: Contents
@@ -74,15 +76,15 @@ struct Responder: Sendable {
         do {
             // A short reply would be taken for the end of the file and filled up with zeros.
             guard try File.read(file.raw, into: wanted, at: Int64(clamping: offset)) == count else {
-                return fail(Failure(.ioError, "an object file is shorter than its blob"), reply)
+                return fail(Failure(.ioError, "an object file is shorter than its blob", .damaged), reply)
             }
             reply.bytes(UnsafeRawBufferPointer(wanted))
         } catch {
-            fail(Failure(.ioError, error.description), reply)
+            fail(Failure(.ioError, error.description, .storage), reply)
         }
     }
 
-    private static let noMemory = Failure(.ioError, "no resident memory for a reply")
+    private static let noMemory = Failure(.ioError, "no resident memory for a reply", .memory)
 
     // MARK: Directories
 

@@ -77,20 +77,21 @@ struct Lower: ServedTree {
             directories.insert(directory, for: id, cost: directory.byteCount + Self.overhead)
         case (.stat(let directory, let index), .stat(let mode, let size)):
             guard let mode = FileMode(normalising: mode) else {
-                return Failure(.ioError, "mode \(mode) of entry \(index) of \(directory)")
+                return Failure(.ioError, "mode \(mode) of entry \(index) of \(directory)", .damaged)
             }
             let entry = PackedEntry(mode: mode, id: directory, size: size)
             details.insert(entry, for: DetailKey(directory: directory, index: index))
         case (.blob(let id, let size), .blob(let contents)):
             guard contents.size == size else {
-                return Failure(.ioError, "blob \(id) has \(contents.size) bytes where its entry says \(size)")
+                return Failure(
+                    .ioError, "blob \(id) has \(contents.size) bytes where its entry says \(size)", .damaged)
             }
             switch contents {
             case .bytes(let bytes): inline.insert(contents, for: id, cost: bytes.count + Self.overhead)
             case .file: files.insert(contents, for: id)
             }
         default:
-            return Failure(.ioError, "the cache owner answered another question")
+            return Failure(.ioError, "the cache owner answered another question", .protocolError)
         }
         return nil
     }
@@ -194,10 +195,10 @@ struct Lower: ServedTree {
         let entry = try completeEntry(of: node)
         guard entry.mode == .symlink else { throw .failed(Failure(.invalidArgument, "node \(node) is no link")) }
         guard entry.size > 0, entry.size <= Self.longestLink else {
-            throw .failed(Failure(.ioError, "link \(entry.id) has \(entry.size) bytes"))
+            throw .failed(Failure(.ioError, "link \(entry.id) has \(entry.size) bytes", .damaged))
         }
         guard case .bytes(let bytes) = try blob(entry), !bytes.contains(0) else {
-            throw .failed(Failure(.ioError, "link \(entry.id) holds a NUL"))
+            throw .failed(Failure(.ioError, "link \(entry.id) holds a NUL", .damaged))
         }
         return bytes
     }
@@ -291,7 +292,9 @@ struct Lower: ServedTree {
     private func match(_ directory: PackedDirectory, _ block: DirectoryBlock) throws(Stop) {
         guard directory.count == Int(block.count) else {
             throw .failed(
-                Failure(.ioError, "directory \(block.directory) has \(directory.count) entries and had \(block.count)"))
+                Failure(
+                    .ioError, "directory \(block.directory) has \(directory.count) entries and had \(block.count)",
+                    .damaged))
         }
     }
 }

@@ -1,3 +1,5 @@
+import WorkerProtocol
+
 /// A request of the kernel as a value: it can be tried, put aside, and tried again when what it waits for has come.
 struct Operation: Hashable, Sendable {
     enum Kind: Hashable, Sendable {
@@ -12,6 +14,18 @@ struct Operation: Hashable, Sendable {
     }
 
     var kind: Kind
+    /// What it is counted as.
+    var requestKind: RequestKind {
+        switch kind {
+        case .lookup: .lookup
+        case .attributes: .attributes
+        case .readLink: .readLink
+        case .read: .read
+        case .list(_, _, let attributes): attributes ? .listWithAttributes : .list
+        case .statistics: .statistics
+        }
+    }
+
     var node: UInt64
     /// The thread that asks, as the kernel numbers it; 0 if that is not known.
     var asker: Int32 = 0

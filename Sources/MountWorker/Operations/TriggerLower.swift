@@ -70,12 +70,12 @@ struct TriggerLower: ServedTree {
             return nil
         case (.blob(let id, let size), .blob(let blob)):
             guard blob.size == size else {
-                return Failure(.ioError, "blob \(id) has \(blob.size) bytes and had \(size)")
+                return Failure(.ioError, "blob \(id) has \(blob.size) bytes and had \(size)", .damaged)
             }
             contents.insert(blob, for: id)
             return nil
         default:
-            return Failure(.ioError, "the cache owner answered another question")
+            return Failure(.ioError, "the cache owner answered another question", .protocolError)
         }
     }
 
@@ -102,7 +102,8 @@ struct TriggerLower: ServedTree {
         case .side(let side):
             if name == Self.objects { return found(.objects(side)) }
             // An image of another layout: what its redirects lead to is not absent.
-            return side == .fetch ? Self.nothing : .reply(.failure(Failure(.ioError, "there are no such objects")))
+            return side == .fetch
+                ? Self.nothing : .reply(.failure(Failure(.ioError, "there are no such objects", .damaged)))
         case .objects(let side):
             guard name.count == 2, let byte = ObjectFileName.byte(name[0], name[1]) else { return Self.nothing }
             return found(.part(side, byte))
@@ -113,7 +114,8 @@ struct TriggerLower: ServedTree {
             guard let id = ObjectFileName.object(first, name) else { return Self.nothing }
             let reason = failures.take(FetchFailures.Key(asker: operation.asker, id: id))
             // Also what was provided and is gone again before it was found.
-            return .reply(.failure(reason ?? Failure(.ioError, "object \(id) could not be had, why is not known")))
+            return .reply(
+                .failure(reason ?? Failure(.ioError, "object \(id) could not be had, why is not known", .missing)))
         case .large:
             return .reply(.failure(Failure(.notADirectory, "node \(operation.node) is no directory")))
         }
@@ -123,7 +125,7 @@ struct TriggerLower: ServedTree {
         guard let supplied, supplied.dependency == .object(id) else { return .needs(.object(id)) }
         guard case .large(let size) = supplied.supply else { return .reply(.absentNow) }
         guard let place = large.place(of: id, size: size) else {
-            return .reply(answer(operation, failing: Failure(.ioError, "the table of large objects is full")))
+            return .reply(answer(operation, failing: Failure(.ioError, "the table of large objects is full", .table)))
         }
         return found(.large(place))
     }

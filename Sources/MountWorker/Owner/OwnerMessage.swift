@@ -1,6 +1,7 @@
 import CacheProtocol
 import LinuxSystem
 import WireFormat
+import WorkerProtocol
 
 /// A message of the cache owner, taken apart.
 enum OwnerMessage: Sendable {
@@ -66,7 +67,7 @@ enum OwnerMessage: Sendable {
             do {
                 return .success(.directory(try PackedDirectory(received: file, size: size)))
             } catch {
-                return .failure(Failure(.ioError, "malformed directory: \(error.reason)"))
+                return .failure(Failure(.ioError, "malformed directory: \(error.reason)", .damaged))
             }
         case .stat(let mode, let size):
             return .success(.stat(mode: mode, size: size))
@@ -88,7 +89,7 @@ enum OwnerMessage: Sendable {
         do {
             return .success(.directory(try make()))
         } catch {
-            return .failure(Failure(.ioError, "malformed directory: \(error.reason)"))
+            return .failure(Failure(.ioError, "malformed directory: \(error.reason)", .damaged))
         }
     }
 }

@@ -53,7 +53,7 @@ struct PendingTable<Waiter: Sendable>: Sendable {
         parked.count
     }
 
-    /// When the one that waits longest was parked.
+    /// When the one that waits longest began to.
     var oldest: Deadline? {
         parked.values.map(\.since).min()
     }
@@ -86,19 +86,19 @@ struct PendingTable<Waiter: Sendable>: Sendable {
 
     /// Lets an armed operation wait.
     mutating func park(
-        _ ticket: Ticket, _ waiter: Waiter, on dependency: Dependency, until deadline: Deadline, now: Deadline
+        _ ticket: Ticket, _ waiter: Waiter, on dependency: Dependency, until deadline: Deadline, since start: Deadline
     ) -> Parking {
         if armed.removeValue(forKey: ticket) == true { return .interrupted(waiter) }
         if let id = questionOf[dependency], asked[id] != nil {
             asked[id]?.tickets.append(ticket)
-            parked[ticket] = Parked(waiter: waiter, deadline: deadline, question: id, since: now)
+            parked[ticket] = Parked(waiter: waiter, deadline: deadline, question: id, since: start)
             return .joined
         }
         let question = Question(id: nextQuestion, dependency: dependency, deadline: deadline)
         nextQuestion += 1
         asked[question.id] = Asked(question: question, tickets: [ticket])
         questionOf[dependency] = question.id
-        parked[ticket] = Parked(waiter: waiter, deadline: deadline, question: question.id, since: now)
+        parked[ticket] = Parked(waiter: waiter, deadline: deadline, question: question.id, since: start)
         return .ask(question)
     }
 

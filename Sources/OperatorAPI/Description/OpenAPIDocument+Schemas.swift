@@ -329,6 +329,7 @@ extension OpenAPIDocument {
               "served": {"type": ["integer", "null"]},
               "in_flight": {"type": ["integer", "null"]},
               "waiting": {"type": ["integer", "null"]},
+              "oldest_in_flight_s": {"type": ["number", "null"]},
               "waiting_for_s": {"type": ["number", "null"]},
               "holders": {
                 "type": ["array", "null"],
@@ -346,6 +347,7 @@ extension OpenAPIDocument {
               "lower",
               "memory_bytes",
               "mount_id",
+              "oldest_in_flight_s",
               "pid",
               "restarts",
               "served",
@@ -369,8 +371,11 @@ extension OpenAPIDocument {
           },
           "Workers": {
             "type": "object",
-            "properties": {"workers": {"type": "array", "items": {"$ref": "#/components/schemas/Process"}}},
-            "required": ["workers"],
+            "properties": {
+              "workers": {"type": "array", "items": {"$ref": "#/components/schemas/Process"}},
+              "service": {"type": "array", "items": {"$ref": "#/components/schemas/Process"}}
+            },
+            "required": ["service", "workers"],
             "additionalProperties": false
           },
           "LogLine": {

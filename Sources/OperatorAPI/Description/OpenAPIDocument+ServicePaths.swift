@@ -34,7 +34,7 @@ extension OpenAPIDocument {
         "/workers": {
           "get": {
             "operationId": "workers",
-            "summary": "Workers and spares.",
+            "summary": "Every process: workers and spares, and apart from them supervisor and cache owner.",
             "description": "Roles: operator, reader.",
             "responses": {
               "200": {

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import LinuxSystem
 import NIOCore
 import Supervision
 
@@ -42,7 +43,7 @@ enum EventStream {
         let body = ResponseBody { writer in
             let ticker = Task {
                 while true {
-                    try await Task.sleep(for: keepAlive)
+                    try await Pause.sleep(for: keepAlive)
                     subscription.nudge()
                 }
             }

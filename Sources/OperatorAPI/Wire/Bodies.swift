@@ -49,19 +49,10 @@ struct HealthBody: Encodable {
     private struct Process: Encodable {
         let process: ServiceProcess
 
-        private enum Key: String, CodingKey {
-            case kind, pid, restarts
-            case memoryBytes = "memory_bytes"
-            case lastRestartCause = "last_restart_cause"
-        }
-
         func encode(to encoder: any Encoder) throws {
-            var container = encoder.container(keyedBy: Key.self)
+            var container = encoder.container(keyedBy: ProcessKey.self)
             try container.encode(process.kind.rawValue, forKey: .kind)
-            try container.encode(process.pid, forKey: .pid)
-            try container.encode(process.restarts, forKey: .restarts)
-            try container.encode(process.memoryBytes, forKey: .memoryBytes)
-            try container.encode(process.lastRestartCause, forKey: .lastRestartCause)
+            try container.encode(process)
         }
     }
 

@@ -117,21 +117,10 @@ struct MountStatusBody: Encodable {
             self.worker = worker
         }
 
-        private enum Key: String, CodingKey {
-            case pid, restarts
-            case lastRestartCause = "last_restart_cause"
-            case memoryBytes = "memory_bytes"
-            case waiting, served
-        }
-
         func encode(to encoder: any Encoder) throws {
-            var container = encoder.container(keyedBy: Key.self)
-            try container.encode(worker.pid, forKey: .pid)
-            try container.encode(worker.restarts, forKey: .restarts)
-            try container.encode(worker.lastRestartCause, forKey: .lastRestartCause)
-            try container.encode(worker.memoryBytes, forKey: .memoryBytes)
-            try container.encode(worker.waiting, forKey: .waiting)
-            try container.encode(worker.served, forKey: .served)
+            var container = encoder.container(keyedBy: ProcessKey.self)
+            try container.encode(worker)
+            try container.encode(serving: worker)
         }
     }
 }

@@ -20,12 +20,16 @@ struct StatusBody: Encodable {
     }
 }
 
-/// The body of `GET /workers`: workers and spares.
+/// The body of `GET /workers`: workers and spares, and what they work for.
 struct WorkersBody: Encodable {
     let workers: [ProcessBody]
+    /// Supervisor and cache owner.
+    let service: [ProcessBody]
 
     init(_ processes: [ProcessStatus]) {
-        workers = processes.filter { $0.kind == .worker || $0.kind == .spare }.map(ProcessBody.init)
+        func isWorker(_ process: ProcessStatus) -> Bool { process.kind == .worker || process.kind == .spare }
+        workers = processes.filter(isWorker).map(ProcessBody.init)
+        service = processes.filter { !isWorker($0) }.map(ProcessBody.init)
     }
 }
 
@@ -37,37 +41,21 @@ struct ProcessBody: Encodable {
         self.process = process
     }
 
-    private enum Key: String, CodingKey {
-        case kind, pid, restarts, state, lower, served, waiting, holders
-        case startedAt = "started_at_epoch_ms"
-        case lastRestartCause = "last_restart_cause"
-        case memoryBytes = "memory_bytes"
-        case cpuTime = "cpu_ms"
-        case descriptors = "fds"
-        case mountID = "mount_id"
-        case jobID = "job_id"
-        case inFlight = "in_flight"
-        case waitingFor = "waiting_for_s"
-    }
-
     func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: Key.self)
+        var container = encoder.container(keyedBy: ProcessKey.self)
         try container.encode(process.kind.rawValue, forKey: .kind)
-        try container.encode(process.pid, forKey: .pid)
+        try container.encode(process)
         try container.encode(process.startedAt, forKey: .startedAt)
-        try container.encode(process.restarts, forKey: .restarts)
-        try container.encode(process.lastRestartCause, forKey: .lastRestartCause)
-        try container.encode(process.memoryBytes, forKey: .memoryBytes)
         try container.encode(process.cpuTime, forKey: .cpuTime)
         try container.encode(process.descriptors, forKey: .descriptors)
         let serving = process.serving
+        try container.encode(serving: serving)
         try container.encode(serving?.mount.rawValue, forKey: .mountID)
         try container.encode(serving?.job, forKey: .jobID)
         try container.encode(serving.map { MountStateBody($0.state) }, forKey: .state)
         try container.encode(serving?.lower.rawValue, forKey: .lower)
-        try container.encode(serving?.served, forKey: .served)
         try container.encode(serving?.inFlight, forKey: .inFlight)
-        try container.encode(serving?.waiting, forKey: .waiting)
+        try container.encode(serving?.oldest, forKey: .oldest)
         try container.encode(serving?.waitingFor, forKey: .waitingFor)
         try container.encode(serving?.holders, forKey: .holders)
     }

@@ -133,16 +133,21 @@ struct StatusCommand: ParsableCommand {
         }
         let health = try global.client.health()
         let mounts = try global.client.mounts()
+        // An agent is not told of all processes.
+        let status = try? global.client.status()
         if global.json {
-            // The members of the second object follow the first: {"health":{…},"mounts":[…]}.
-            let json =
-                Array("{\"health\":".utf8) + trimmed(health.json) + Array(",".utf8) + trimmed(mounts.json).dropFirst()
-            Terminal.print(json: json)
+            // The members of the second object follow the first: {"health":{…},"mounts":[…],"status":{…}}.
+            var json = Array("{\"health\":".utf8) + trimmed(health.json)
+            json += Array(",".utf8) + trimmed(mounts.json).dropFirst().dropLast()
+            if let status { json += Array(",\"status\":".utf8) + trimmed(status.json) }
+            Terminal.print(json: json + Array("}".utf8))
         } else {
             let columns = options.chosen(Presentation.workerColumns)
             let shown = options.select(mounts.value.mounts)
             let workers = shown.isEmpty ? [] : [""] + Presentation.list(shown, columns)
-            let processes = Presentation.processes(health.value.processes ?? [])
+            let processes =
+                status.map { [""] + Presentation.processTable($0.value.processes) }
+                ?? Presentation.processes(health.value.processes ?? [])
             Terminal.print(Presentation.health(health.value) + processes + workers)
         }
     }

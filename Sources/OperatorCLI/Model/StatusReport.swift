@@ -17,6 +17,7 @@ struct StatusReport: Decodable, Hashable {
         let inFlight: Int?
         let waiting: Int?
         let waitingFor: Double?
+        let oldest: Double?
         let holders: [String]?
 
         private enum CodingKeys: String, CodingKey {
@@ -30,6 +31,7 @@ struct StatusReport: Decodable, Hashable {
             case job = "job_id"
             case inFlight = "in_flight"
             case waitingFor = "waiting_for_s"
+            case oldest = "oldest_in_flight_s"
         }
     }
 

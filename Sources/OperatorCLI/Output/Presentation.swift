@@ -75,16 +75,16 @@ enum Presentation {
 
     static func processTable(_ processes: [StatusReport.Process]) -> [String] {
         var table = Table([
-            "KIND", "PID", "JOB", "STATE", "LOWER", "RESTARTS", "SERVED", "IN FLIGHT", "WAITING", "FOR", "MEMORY",
-            "CPU",
-            "FDS", "HOLDERS", "LAST CAUSE",
+            "KIND", "PID", "JOB", "STATE", "LOWER", "STARTED", "RESTARTS", "SERVED", "IN FLIGHT", "OLDEST", "WAITING",
+            "MEMORY", "CPU", "FDS", "HOLDERS", "LAST CAUSE",
         ])
         table.rows = processes.map { process in
             [
                 process.kind, "\(process.pid)", process.job ?? process.mount ?? "-", process.state?.name ?? "-",
-                process.lower ?? "-", "\(process.restarts)", process.served.map(String.init) ?? "-",
-                process.inFlight.map(String.init) ?? "-", process.waiting.map(String.init) ?? "-",
-                process.waitingFor.map { "\(Int($0)) s" } ?? "-", process.memoryBytes.map(Printable.size) ?? "-",
+                process.lower ?? "-", process.startedAt.map(Printable.time) ?? "-", "\(process.restarts)",
+                process.served.map(String.init) ?? "-", process.inFlight.map(String.init) ?? "-",
+                process.oldest.map { "\(($0 * 10).rounded() / 10) s" } ?? "-",
+                process.waiting.map(String.init) ?? "-", process.memoryBytes.map(Printable.size) ?? "-",
                 process.cpuTime.map { "\(Double($0 / 10) / 100) s" } ?? "-",
                 process.descriptors.map(String.init) ?? "-", process.holders?.joined(separator: ",") ?? "-",
                 process.lastRestartCause ?? "-",

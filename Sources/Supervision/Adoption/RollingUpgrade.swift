@@ -56,7 +56,7 @@ extension MountActor {
         handle(.replaceWorker(.upgrade))
         let limit = Deadline.after(MountEnvironment.takeoverTimeout)
         while worker === old || (machine.worker != .serving && isInUse), !limit.hasPassed {
-            try? await Task.sleep(for: .milliseconds(5))
+            try? await Pause.sleep(for: .milliseconds(5))
         }
     }
 

@@ -49,7 +49,7 @@ extension CacheOwner {
             let suspects = OwnerJudge.suspects(first)
             if suspects.isEmpty { return judge.judge(suspects: [], before: [], after: []) }
             let before = ThreadSample.all(of: process.pid)
-            try? await Task.sleep(for: Self.secondLook)
+            try? await Pause.sleep(for: Self.secondLook)
             let second = await pulse(of: channel) ?? []
             let same = Set(
                 first.filter { one in second.contains { $0.thread == one.thread && $0.turns == one.turns } }
@@ -59,7 +59,7 @@ extension CacheOwner {
         }
         guard self.process === process, self.channel === channel else { return .healthy }
         let before = ThreadSample.all(of: process.pid)
-        try? await Task.sleep(for: Self.secondLook)
+        try? await Pause.sleep(for: Self.secondLook)
         return judge.judge(
             OwnerJudge.Silence(since: since, before: before, after: ThreadSample.all(of: process.pid)))
     }

@@ -20,6 +20,22 @@ extension CacheOwner {
         return try? CacheFigures(json: json)
     }
 
+    /// Owners tell of requests to origins that take longer from now on, this one and those that come after it.
+    func tellSlow(from limit: Duration) async {
+        slowOperation = limit
+        await tellSlow()
+    }
+
+    /// Says it to an owner that was started with another limit. One of an earlier build keeps that.
+    func tellSlow() async {
+        let limit = slowOperation.nanoseconds / 1_000_000
+        let deadline = Deadline.after(Self.attachTimeout)
+        guard case .greeted(let version) = try? await ask(Self.greeting, deadline: deadline),
+            version >= ControlProtocolVersion.limits
+        else { return }
+        _ = try? await ask(.tell(slowMilliseconds: limit), deadline: deadline)
+    }
+
     func collect(target: UInt64?) async throws(SupervisorError) {
         guard case .collecting = try await ask(.collect(target: target), deadline: .after(Self.maintenanceTimeout))
         else { throw Self.unexpected }

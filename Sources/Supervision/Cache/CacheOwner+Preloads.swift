@@ -73,7 +73,7 @@ extension CacheOwner {
         var quiet = Duration.zero
         var pause = Duration.milliseconds(100)
         while !stopping, failed < Self.preloadLooks {
-            try? await Task.sleep(for: pause)
+            try? await Pause.sleep(for: pause)
             quiet += pause
             pause = min(pause * 2, Self.preloadEventInterval)
             let look: Status.Preload?

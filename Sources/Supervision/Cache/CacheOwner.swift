@@ -21,6 +21,8 @@ actor CacheOwner {
         didSet { need.with { [channel] in $0.channel = channel } }
     }
     let need = Guarded(Need())
+    /// From how long on owners tell of requests to origins; a reload may change it.
+    var slowOperation: Duration
     var heartbeat: Heartbeat?
     /// What every owner is to keep.
     var deposits: [MountID: (custody: Custody, image: ImageReference?)] = [:]
@@ -55,6 +57,7 @@ actor CacheOwner {
         onRestart: @escaping @Sendable () -> Void
     ) {
         self.configuration = configuration
+        slowOperation = configuration.slowOperation
         self.executor = executor
         self.program = program
         self.user = user
@@ -77,7 +80,11 @@ actor CacheOwner {
 
     /// Starts the process, or goes on with the one that an earlier supervisor started, and waits until it answers.
     func start() async throws(SupervisorError) {
-        if await adoptRunning() { return }
+        if await adoptRunning() {
+            // It goes by what it was started with.
+            await tellSlow()
+            return
+        }
         do throws(SystemError) {
             try launch()
         } catch {
@@ -202,8 +209,10 @@ actor CacheOwner {
     private func launch() throws(SystemError) {
         ProcessRecord.remove(socket: socketPath)
         let listener = try MessageSocket.listen(socketPath)
+        var current = configuration
+        current.slowOperation = slowOperation
         let settings = try SharedMemory.sealedFile(
-            name: "antares-cache-configuration", CacheOwnerConfiguration(configuration).json())
+            name: "antares-cache-configuration", CacheOwnerConfiguration(current).json())
         let lines = lines.openEnd()
         var spec = ProcessSpec(
             path: program, environment: configuration.childEnvironment,
@@ -268,7 +277,7 @@ actor CacheOwner {
         while !stopping, process == nil {
             let delay = backoff.next(at: .now)
             log.log(.error, "cache owner ended", [("status", "\(status)"), ("restart_in", "\(delay)")])
-            try? await Task.sleep(for: delay)
+            try? await Pause.sleep(for: delay)
             do {
                 if !stopping { try launch() }
             } catch {
@@ -300,7 +309,7 @@ actor CacheOwner {
         let number = nextWaiter
         nextWaiter += 1
         let timer = Task {
-            try? await Task.sleep(for: deadline.remaining)
+            try? await Pause.sleep(for: deadline.remaining)
             self.wake(number)
         }
         await withCheckedContinuation { waiting[number] = $0 }

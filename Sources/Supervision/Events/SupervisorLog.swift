@@ -25,6 +25,8 @@ public protocol SupervisorLog: Sendable {
     func log(_ level: LogLevel, _ message: String, _ fields: [(String, String)])
     /// Keeps a line that a child has written itself, for whoever asks for the last lines. `fields` as above.
     func keep(_ level: LogLevel, part: String, _ message: String, _ fields: [(String, String)])
+    /// Lines that found no room.
+    var droppedLines: UInt64 { get }
 }
 
 extension SupervisorLog {
@@ -33,6 +35,8 @@ extension SupervisorLog {
     }
 
     public func keep(_ level: LogLevel, part: String, _ message: String, _ fields: [(String, String)]) {}
+
+    public var droppedLines: UInt64 { 0 }
 
     func keep(_ line: ChildLine) {
         let fields = line.fields.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }

@@ -24,7 +24,7 @@ final class Examiner: Sendable {
     }
 
     private func read<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value? {
-        let limit = Task { try await Task.sleep(for: Self.limit) }
+        let limit = Task { try await Pause.sleep(for: Self.limit) }
         let first = FirstOf<Value>()
         return await withCheckedContinuation { continuation in
             first.wait(continuation)

@@ -5,6 +5,8 @@ public protocol MetricLabel: CaseIterable, RawRepresentable, Hashable, Sendable
 where RawValue == String, AllCases: RandomAccessCollection {
     /// The name of the label.
     static var labelName: String { get }
+    /// What a sample is labelled with: the one label, unless the values stand for several labels' together.
+    var pairs: [(String, String)] { get }
 }
 
 /// A family without a label.
@@ -38,7 +40,7 @@ public final class CounterFamily<Label: MetricLabel>: Sendable {
     func write(to text: inout MetricsText) {
         text.family(name, help, .counter)
         let values = values.with { $0 }
-        for label in Label.allCases { text.sample(name, [label.pair], Double(values[label] ?? 0)) }
+        for label in Label.allCases { text.sample(name, label.pairs, Double(values[label] ?? 0)) }
     }
 }
 
@@ -88,13 +90,7 @@ public final class HistogramFamily<Label: MetricLabel>: Sendable {
         let series = series.with { $0 }
         for label in Label.allCases {
             guard let values = series[label] else { continue }
-            var total: UInt64 = 0
-            for (bound, count) in zip(bounds.map { MetricsText.number($0) } + ["+Inf"], values.buckets) {
-                total += count
-                text.sample(name + "_bucket", [label.pair, ("le", bound)], Double(total))
-            }
-            text.sample(name + "_sum", [label.pair], values.sum)
-            text.sample(name + "_count", [label.pair], Double(total))
+            text.histogram(name, label.pairs, bounds: bounds, buckets: values.buckets, sum: values.sum)
         }
     }
 }
@@ -106,7 +102,7 @@ extension HistogramFamily where Label == NoLabel {
 }
 
 extension MetricLabel {
-    var pair: (String, String) {
-        (Self.labelName, rawValue)
+    public var pairs: [(String, String)] {
+        [(Self.labelName, rawValue)]
     }
 }

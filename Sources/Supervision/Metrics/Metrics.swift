@@ -37,18 +37,32 @@ public enum RestartReason: String, MetricLabel {
     }
 }
 
-/// How a call that makes a mount ended.
+/// How a call that makes a mount ended, and what the mount stands on.
 public enum MountOutcomeLabel: String, MetricLabel {
-    case ready, failed
+    case lazy, sealed, failed
 
     public static var labelName: String { "outcome" }
+
+    public var pairs: [(String, String)] {
+        self == .failed ? [("outcome", "failed"), ("lower", "none")] : [("outcome", "ready"), ("lower", rawValue)]
+    }
 }
 
 /// The rung of the unmount ladder that took the mount away.
 public enum UnmountRungLabel: String, MetricLabel {
-    case plain, forced
+    case plain
+    /// The same, after those who used it were ended.
+    case killed
+    case forced
 
     public static var labelName: String { "rung" }
+
+    init(_ report: UnmountReport) {
+        switch report.rung {
+        case .plain: self = report.killed.isEmpty ? .plain : .killed
+        case .forced: self = .forced
+        }
+    }
 }
 
 /// What took longer than `slow_operation`.
@@ -80,19 +94,19 @@ public final class Metrics: Sendable {
         "antares_takeover_gap_seconds", "From the end of a worker as it was seen to the next one serving.",
         bounds: Metrics.bounds)
     let mountLatency = HistogramFamily<MountOutcomeLabel>(
-        "antares_mount_duration_seconds", "From the request for a mount to Ready or the failure.",
+        "antares_mount_duration_seconds",
+        "From the request for a mount to Ready or the failure, by what the mount stands on.",
         bounds: Metrics.bounds)
     let unmountLatency = HistogramFamily<UnmountRungLabel>(
         "antares_unmount_duration_seconds", "From the request to nothing left, by the rung that did it.",
         bounds: Metrics.bounds)
-    /// Of mounts that are gone; those that live are read from their session memories.
-    let requestsResent = CounterFamily<NoLabel>(
-        "antares_requests_resent_total", "Requests that the kernel sent again to a later worker.")
     let cacheRestarts = CounterFamily<RestartReason>(
         "antares_cache_restarts_total", "Ends of the cache owner, by reason.")
     let mountsAdopted = CounterFamily<AdoptionOutcome>(
         "antares_mounts_adopted_total", "Mounts of an earlier supervisor, by what became of them.")
 
+    /// What workers count.
+    let sessions = SessionLedger()
     let slowOperations = CounterFamily<SlowOperation>(
         "antares_slow_operations_total", "What took longer than slow_operation.")
 
@@ -107,6 +121,7 @@ public final class Metrics: Sendable {
         cacheRestarts.write(to: &text)
         mountsAdopted.write(to: &text)
         slowOperations.write(to: &text)
+        text.sessions(sessions.totals)
     }
 }
 

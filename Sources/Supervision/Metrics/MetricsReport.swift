@@ -9,15 +9,16 @@ struct MetricsReport: Sendable {
     let registry: MountRegistry
     let cache: CacheOwner
     let spares: SparePool
+    let log: any SupervisorLog
 
     func text() async -> String {
         var text = MetricsText()
         metrics.write(to: &text)
-        var figures: [MountFigures] = []
-        for mount in await registry.all() { figures.append(await mount.figures()) }
+        let figures = await MountActor.census(await registry.everyView()) { $0.figures() }
         write(figures, to: &text)
         await writeProcesses(figures, to: &text)
         let cached = await cache.figures()
+        writeLostLines(cached, to: &text)
         text.gauge("antares_cache_up", "1 if the cache owner answered this scrape.", cached == nil ? 0 : 1)
         text.gauge("antares_cache_limit_bytes", "What it may take.", Double(cache.configuration.cacheLimit))
         cached?.write(to: &text)
@@ -27,11 +28,8 @@ struct MetricsReport: Sendable {
 
     private func write(_ mounts: [MountFigures], to text: inout MetricsText) {
         var states: [MountStateLabel: Double] = [:]
-        for mount in mounts { states[mount.state, default: 0] += 1 }
+        for state in mounts.compactMap(\.state) { states[state, default: 0] += 1 }
         text.gauge("antares_mounts", "Mounts by state.", states)
-        text.counter(
-            metrics.requestsResent.name, metrics.requestsResent.help,
-            Double(mounts.reduce(metrics.requestsResent.value(.none)) { $0 + $1.resent }))
         text.gauge(
             "antares_fuse_waiting_requests", "Requests of the kernel that wait for an answer, all mounts together.",
             Double(mounts.reduce(0) { $0 + $1.waiting }))
@@ -42,6 +40,10 @@ struct MetricsReport: Sendable {
             "antares_fuse_waiting_seconds_max",
             "How long requests have been waiting without a break, in the mount where it is longest, to the second.",
             mounts.map(\.waitingFor).max() ?? 0)
+        text.gauge(
+            "antares_fuse_oldest_request_seconds",
+            "Age of the request of the kernel that has waited for longest, of all mounts.",
+            mounts.map(\.oldest).max() ?? 0)
     }
 
     private func writeProcesses(_ mounts: [MountFigures], to text: inout MetricsText) async {
@@ -60,25 +62,44 @@ struct MetricsReport: Sendable {
                 uniqueKeysWithValues: groups.map { kind, pids in
                     (kind, Double(pids.compactMap { ProcessMemory.privateBytes(of: $0) }.reduce(0, +)))
                 }))
+        let starts = groups.compactMap { kind, pids in
+            pids.compactMap { ProcessSample(of: $0)?.startedAt }.min().map { (kind, Double($0) / 1000) }
+        }
+        text.family(
+            "antares_process_start_time_seconds", "When the oldest of each kind was started, after 1970.", .gauge)
+        for (kind, start) in starts { text.sample("antares_process_start_time_seconds", kind.pairs, start) }
+    }
+
+    private func writeLostLines(_ cached: CacheFigures?, to text: inout MetricsText) {
+        let lost: [(ProcessKind, UInt64?)] = [
+            (.supervisor, log.droppedLines), (.cache, cached?.droppedLogLines),
+            (.worker, metrics.sessions.totals.unloggedLines),
+        ]
+        text.family(
+            "antares_log_lines_dropped_total", "Lines of the log that were left out or that nobody took.", .counter)
+        for (kind, lines) in lost {
+            if let lines { text.sample("antares_log_lines_dropped_total", kind.pairs, Double(lines)) }
+        }
     }
 }
 
-/// What a scrape wants to know of a mount.
+/// What a scrape wants to know of a view of a mount.
 struct MountFigures: Sendable {
-    let state: MountStateLabel
+    /// Nil unless it is the mount's current view.
+    let state: MountStateLabel?
     let workerPID: Int32?
     let waiting: Int
-    let resent: UInt64
     /// Seconds.
     let waitingFor: Double
+    let oldest: Double
 }
 
 extension MountActor {
     func figures() -> MountFigures {
-        MountFigures(
-            state: MountStateLabel(machine.state), workerPID: worker?.pid, waiting: custody?.waiting ?? 0,
-            resent: custody?.memory.value(.resent) ?? 0,
-            waitingFor: environment.heartbeat.waitingSince(id).map { Deadline.now.since($0) / .seconds(1) } ?? 0)
+        let waiting = custody?.waiting
+        return MountFigures(
+            state: standing == .current ? MountStateLabel(machine.state) : nil, workerPID: worker?.pid,
+            waiting: waiting ?? 0, waitingFor: waitingTime ?? 0, oldest: oldestRequest(ofWaiting: waiting) ?? 0)
     }
 }
 

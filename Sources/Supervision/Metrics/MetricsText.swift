@@ -21,7 +21,7 @@ struct MetricsText {
     /// A gauge with one sample for each value of a label.
     mutating func gauge<Label: MetricLabel>(_ name: String, _ help: String, _ values: [Label: Double]) {
         family(name, help, .gauge)
-        for label in Label.allCases { sample(name, [label.pair], values[label] ?? 0) }
+        for label in Label.allCases { sample(name, label.pairs, values[label] ?? 0) }
     }
 
     mutating func gauge(_ name: String, _ help: String, _ value: Double) {
@@ -32,6 +32,23 @@ struct MetricsText {
     mutating func counter(_ name: String, _ help: String, _ value: Double) {
         family(name, help, .counter)
         sample(name, [], value)
+    }
+
+    /// One series of a family of histograms.
+    ///
+    /// - Parameters:
+    ///   - bounds: upper bounds in seconds, ascending.
+    ///   - buckets: how many are in each, those beyond all bounds last.
+    mutating func histogram(
+        _ name: String, _ labels: [(String, String)], bounds: [Double], buckets: [UInt64], sum: Double
+    ) {
+        var total: UInt64 = 0
+        for (bound, count) in zip(bounds.map { Self.number($0) } + ["+Inf"], buckets) {
+            total += count
+            sample(name + "_bucket", labels + [("le", bound)], Double(total))
+        }
+        sample(name + "_sum", labels, sum)
+        sample(name + "_count", labels, Double(total))
     }
 
     static func number(_ value: Double) -> String {

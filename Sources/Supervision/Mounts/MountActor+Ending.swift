@@ -69,7 +69,7 @@ extension MountActor {
                 told = true
                 handle(.busy)
             }
-            try? await Task.sleep(for: min(pause, progress.plainDeadline.remaining))
+            try? await Pause.sleep(for: min(pause, progress.plainDeadline.remaining))
             pause = min(pause * 2, .milliseconds(50))
         }
     }
@@ -145,7 +145,7 @@ extension MountActor {
         while !deadline.hasPassed, machine.phase == .unmounting(.plain),
             processes.contains(where: { !$0.waitForEnd(until: .now) })
         {
-            try? await Task.sleep(for: .milliseconds(10))
+            try? await Pause.sleep(for: .milliseconds(10))
         }
     }
 
@@ -185,7 +185,6 @@ extension MountActor {
             self.recruit = nil
             await self.endWorkerSoon()
             await self.clearAway(overlay, custody)
-            self.environment.metrics.requestsResent.add(custody?.memory.value(.resent) ?? 0)
             await self.releaseDescriptors()
             // Again: a worker that came to serve while the mount was being ended was watched from then on.
             self.environment.heartbeat.forget(self.id)
@@ -221,7 +220,7 @@ extension MountActor {
             let deadline = Deadline.after(budget.workerExit)
             var pause = Duration.milliseconds(1)
             while !worker.process.waitForEnd(until: .now), !deadline.hasPassed {
-                try? await Task.sleep(for: pause)
+                try? await Pause.sleep(for: pause)
                 pause = min(pause * 2, .milliseconds(20))
             }
             if worker.process.waitForEnd(until: .now) { break }

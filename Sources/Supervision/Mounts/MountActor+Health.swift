@@ -117,7 +117,7 @@ extension MountActor {
             // The request to take over is what is not answered.
             _ = judge.note(sample)
             _ = judge.note(sample)
-            while (try? await Task.sleep(for: Heartbeat.interval)) != nil {
+            while (try? await Pause.sleep(for: Heartbeat.interval)) != nil {
                 guard judge.note(sample).contains(.threads) else { continue }
                 let threads = await self.environment.examiner.threads(of: worker.pid)
                 if Task.isCancelled { return }

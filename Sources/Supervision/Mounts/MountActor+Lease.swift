@@ -42,7 +42,7 @@ extension MountActor {
         leaseAlarm?.cancel()
         guard let next = lease?.next else { return }
         leaseAlarm = Task {
-            try? await Task.sleep(for: next.remaining)
+            try? await Pause.sleep(for: next.remaining)
             if !Task.isCancelled { self.leaseDue() }
         }
     }

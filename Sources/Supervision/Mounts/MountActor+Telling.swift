@@ -34,7 +34,7 @@ extension MountActor {
         case .ready:
             // An adopted mount was not made now.
             let made = isAdopted ? nil : now.since(requestedAt)
-            if let made { environment.metrics.mountLatency.observe(.ready, made) }
+            if let made { environment.metrics.mountLatency.observe(isSealed ? .sealed : .lazy, made) }
             if let made { noteIfSlow(.mount, made) }
             record(.mountReady, duration: made, details: [("commit", snapshot?.commit.hex ?? "-")])
         case .quiescing:
@@ -46,7 +46,7 @@ extension MountActor {
             let taken = unmountingSince.map { now.since($0) }
             if let taken { noteIfSlow(.unmount, taken) }
             let report = progress?.report ?? UnmountReport()
-            if let taken { environment.metrics.unmountLatency.observe(report.rung == .plain ? .plain : .forced, taken) }
+            if let taken { environment.metrics.unmountLatency.observe(UnmountRungLabel(report), taken) }
             record(
                 .mountUnmounted, duration: taken,
                 details: [

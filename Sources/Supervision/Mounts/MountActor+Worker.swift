@@ -100,7 +100,7 @@ extension MountActor {
         guard let worker else { return }
         worker.signal(SIGKILL)
         Task {
-            try? await Task.sleep(for: MountEnvironment.killTimeout)
+            try? await Pause.sleep(for: MountEnvironment.killTimeout)
             guard self.worker === worker, !worker.hasEnded else { return }
             self.log(
                 .error, "a worker does not end after SIGKILL; it is left behind and replaced",
@@ -152,7 +152,7 @@ extension MountActor {
     /// Has requests held while there is no worker, unless the next one comes at once.
     func holdSoon() {
         Task {
-            try? await Task.sleep(for: MountEnvironment.holdAfter)
+            try? await Pause.sleep(for: MountEnvironment.holdAfter)
             guard self.worker == nil, self.machine.worker != .quarantined, let custody = self.custody,
                 custody.isConnected
             else { return }

@@ -60,7 +60,9 @@ actor MountActor {
     var upperLayer: UpperLayer?
     /// The limited upper's own, until the overlay has gone.
     var upperFilesystem: UpperFilesystem?
-    var custody: Custody?
+    var custody: Custody? {
+        didSet { environment.metrics.sessions.exchange(oldValue?.memory, for: custody?.memory) }
+    }
     /// The first worker, on its way while the connection is opened.
     var recruit: Task<Recruit, any Error>?
     var worker: WorkerProcess?
@@ -277,14 +279,14 @@ actor MountActor {
 
     func after(_ delay: Duration, _ body: @escaping @Sendable (isolated MountActor) -> Void) {
         Task {
-            try? await Task.sleep(for: delay)
+            try? await Pause.sleep(for: delay)
             body(self)
         }
     }
 
     func after(_ delay: Duration, _ event: MountMachine.Event) {
         Task {
-            try? await Task.sleep(for: delay)
+            try? await Pause.sleep(for: delay)
             self.handle(event)
         }
     }

@@ -65,7 +65,7 @@ actor MountRegistry {
         lastInQueue += 1
         let number = lastInQueue
         let alarm = Task {
-            try? await Task.sleep(for: deadline.remaining)
+            try? await Pause.sleep(for: deadline.remaining)
             if !Task.isCancelled { self.queue.removeValue(forKey: number)?.resume() }
         }
         await withCheckedContinuation { queue[number] = $0 }

@@ -25,18 +25,21 @@ public struct ProcessStatus: Hashable, Sendable {
         public var lower: MountStatus.Lower
         /// Requests that it answered, of this mount's workers together.
         public var served: UInt64
-        /// Requests that its threads work on now.
+        /// Requests that it has taken and not answered.
         public var inFlight: Int
         /// Requests of the kernel that wait for an answer; nil if the connection is gone.
         public var waiting: Int?
         /// Seconds since there was a moment without one, to the second; nil if none waits.
         public var waitingFor: Double?
+        /// Seconds since the request came that has waited for longest, whichever worker it came to; nil if none waits. Of one that nobody has read to the
+        /// second.
+        public var oldest: Double?
         /// Who has the mount's descriptors: supervisor, worker, cache, manager.
         public var holders: [String]
 
         public init(
             mount: MountID, job: String?, state: MountState, lower: MountStatus.Lower, served: UInt64, inFlight: Int,
-            waiting: Int?, waitingFor: Double?, holders: [String]
+            waiting: Int?, waitingFor: Double?, oldest: Double?, holders: [String]
         ) {
             self.mount = mount
             self.job = job
@@ -46,6 +49,7 @@ public struct ProcessStatus: Hashable, Sendable {
             self.inFlight = inFlight
             self.waiting = waiting
             self.waitingFor = waitingFor
+            self.oldest = oldest
             self.holders = holders
         }
     }

@@ -35,7 +35,7 @@ actor Sweeper {
         await sweep(atStart: true)
         repetition = Task {
             while !Task.isCancelled {
-                try? await Task.sleep(for: Self.period, tolerance: Self.period / 4)
+                try? await Pause.sleep(for: Self.period)
                 if !Task.isCancelled { await self.sweep() }
             }
         }

@@ -36,7 +36,7 @@ final class CarryProgram: Sendable {
                 await kill(reapedBy: monitor)
                 throw SystemError(deadline.hasPassed ? .timedOut : .cancelled, "running", path)
             }
-            try? await Task.sleep(for: pause)
+            try? await Pause.sleep(for: pause)
             pause = min(pause * 2, .milliseconds(20))
         }
         drain(&text)
@@ -47,7 +47,7 @@ final class CarryProgram: Sendable {
     private func kill(reapedBy monitor: ExitMonitor) async {
         child.signal(SIGKILL)
         let patience = Deadline.after(MountEnvironment.killTimeout)
-        while !child.waitForEnd(until: .now), !patience.hasPassed { try? await Task.sleep(for: .milliseconds(1)) }
+        while !child.waitForEnd(until: .now), !patience.hasPassed { try? await Pause.sleep(for: .milliseconds(1)) }
         if child.reap() == nil { monitor.whenEnded(child) { _ in } }
     }
 

@@ -97,7 +97,7 @@ extension MountActor {
         succession.cancel()
         // A few system calls.
         while succession.isCommitted, standing == .building(succession), machine.phase == .stacking {
-            try? await Task.sleep(for: .milliseconds(2))
+            try? await Pause.sleep(for: .milliseconds(2))
         }
     }
 
@@ -110,7 +110,7 @@ extension MountActor {
                         .warning, "a view that was succeeded is still used; its time is over", [("view", "\(self.id)")])
                     return self.handle(.unmountRequested(UnmountOptions(force: true)))
                 }
-                try? await Task.sleep(for: MountEnvironment.retiredLook)
+                try? await Pause.sleep(for: MountEnvironment.retiredLook)
             }
         }
     }
@@ -165,7 +165,7 @@ extension MountActor {
                 }
                 if frozen != nil { return }
                 if limit.hasPassed || succession.isCancelled { break }
-                try? await Task.sleep(for: pause)
+                try? await Pause.sleep(for: pause)
                 pause = min(pause * 2, .milliseconds(50))
             }
         } catch {

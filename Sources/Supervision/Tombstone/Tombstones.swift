@@ -113,6 +113,7 @@ final class Tombstones: Sendable {
         guard FuseOpcode.expectsReply(header.opcode) else { return true }
         custody.write(FuseMessage.reply(to: header.unique, error: error(for: header.opcode)))
         custody.memory.add(.failures)
+        custody.memory.note(.quarantined)
         return true
     }
 

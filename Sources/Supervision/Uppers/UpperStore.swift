@@ -129,7 +129,7 @@ final class UpperStore: Sendable {
     func drain(until deadline: Deadline) async {
         let done = EventFlag()
         thread.submit { done.set() }
-        while !done.isSet, !deadline.hasPassed { try? await Task.sleep(for: .milliseconds(10)) }
+        while !done.isSet, !deadline.hasPassed { try? await Pause.sleep(for: .milliseconds(10)) }
     }
 
     /// A program of an earlier supervisor may still be filling it (``LayerCopy``), until it notices.

@@ -140,7 +140,7 @@ actor SparePool {
         events.record(.spareLost, cause: reason)
         log.log(.warning, "spare worker lost", [("reason", reason), ("retry_in", "\(delay)")])
         Task {
-            try? await Task.sleep(for: delay)
+            try? await Pause.sleep(for: delay)
             self.refill()
         }
     }

@@ -32,7 +32,7 @@ actor SpawnGate {
         guard !isPumping, let wait = budget.wait(at: now) else { return }
         isPumping = true
         Task {
-            try? await Task.sleep(for: max(wait, .milliseconds(1)))
+            try? await Pause.sleep(for: max(wait, .milliseconds(1)))
             self.isPumping = false
             self.pump()
         }

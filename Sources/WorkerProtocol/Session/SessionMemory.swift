@@ -12,10 +12,12 @@ import WireFormat
 ///     1024     number of published blocks (one atomic word)
 ///     1032     whether the mount is given up
 ///     1040     how long a request may wait before it is counted as slow
+///     1048     where the statistics are; 0 for none
 ///     1088     counters                                    (one cache line each)
 ///     1600     27 judged requests of 16 bytes
 ///     2048     64 in-flight slots of 32 bytes: 32 for the reader threads, 32 for the control thread
 ///     4096     block table, 64 bytes each
+///     behind   statistics (`SessionMemory+Statistics`)
 ///
 /// The supervisor writes the first kilobyte before the first worker sees it, and the judged requests while no worker serves; the worker
 /// writes the rest. One worker at a time. The first kilobyte is the same in every layout, so that a supervisor can keep a mount whose session
@@ -33,6 +35,7 @@ public final class SessionMemory: Sendable {
     static let blockCountOffset = 1024
     static let quarantineOffset = 1032
     static let slowLimitOffset = 1040
+    static let statisticsOffset = 1048
     static let countersOffset = 1088
     static let slotsOffset = 2048
     static let tableOffset = 4096
@@ -51,6 +54,8 @@ public final class SessionMemory: Sendable {
     public let blockCapacity: Int
     /// Which layout it has.
     public let layout: UInt32
+    /// Where the statistics are; nil in the memory of an earlier build.
+    let statistics: Int?
 
     /// Makes the memory of a new mount. The pair is the exact bytes exchanged with the kernel.
     public init(
@@ -61,9 +66,11 @@ public final class SessionMemory: Sendable {
         guard initRequest.count <= Self.initCapacity, initReply.count <= Self.initCapacity,
             encoded.count <= Self.parametersCapacity
         else { throw SystemError(.overflow, "making a session memory") }
-        memory = try SharedMemory(name: "antares-session", size: Self.tableOffset + blockCapacity * DirectoryBlock.size)
+        let tableEnd = Self.tableOffset + blockCapacity * DirectoryBlock.size
+        memory = try SharedMemory(name: "antares-session", size: tableEnd + Self.statisticsSize)
         self.blockCapacity = blockCapacity
         layout = Self.currentLayout
+        statistics = tableEnd
         memory.base.storeBytes(of: Self.magic, as: UInt64.self)
         memory.base.storeBytes(of: Self.currentLayout, toByteOffset: 8, as: UInt32.self)
         memory.base.storeBytes(of: UInt32(initRequest.count), toByteOffset: 12, as: UInt32.self)
@@ -73,6 +80,7 @@ public final class SessionMemory: Sendable {
         store(initReply, at: Self.initReplyOffset)
         store(encoded, at: Self.parametersOffset)
         memory.base.storeBytes(of: computedPersonality, toByteOffset: Self.personalityOffset, as: UInt64.self)
+        memory.base.storeBytes(of: UInt64(tableEnd), toByteOffset: Self.statisticsOffset, as: UInt64.self)
         append(DirectoryBlock(base: DirectoryBlock.rootNode, count: 1, parent: 0, directory: parameters.root))
     }
 
@@ -95,7 +103,8 @@ public final class SessionMemory: Sendable {
             throw SystemError(.protocolError, "mapping a session memory", "", detail: "wrong magic")
         }
         layout = memory.base.load(fromByteOffset: 8, as: UInt32.self)
-        blockCapacity = (memory.size - Self.tableOffset) / DirectoryBlock.size
+        statistics = layout == Self.currentLayout ? Self.findStatistics(memory) : nil
+        blockCapacity = ((statistics ?? memory.size) - Self.tableOffset) / DirectoryBlock.size
         self.memory = memory
         guard personality == computedPersonality else {
             throw SystemError(.protocolError, "mapping a session memory", "", detail: "the personality does not match")
@@ -103,6 +112,17 @@ public final class SessionMemory: Sendable {
         guard layout != Self.currentLayout || (blockCount <= blockCapacity && (try? decodeParameters()) != nil) else {
             throw SystemError(.protocolError, "mapping a session memory", "", detail: "inconsistent")
         }
+    }
+
+    /// Nil too if a worker of an earlier build, to which they are table, has filled the table up to there.
+    private static func findStatistics(_ memory: borrowing SharedMemory) -> Int? {
+        let place = memory.size - statisticsSize
+        guard place > tableOffset, place % DirectoryBlock.size == 0,
+            memory.base.load(fromByteOffset: statisticsOffset, as: UInt64.self) == UInt64(place),
+            memory.base.load(fromByteOffset: blockCountOffset, as: UInt64.self)
+                <= UInt64((place - tableOffset) / DirectoryBlock.size)
+        else { return nil }
+        return place
     }
 
     /// The memfd, to be handed to a worker.
@@ -188,6 +208,8 @@ public final class SessionMemory: Sendable {
         case refused = 4
         /// Requests that waited for longer than `slowLimit` until they were answered.
         case slow = 5
+        /// Lines of workers' logs that were left out or that nobody took.
+        case unlogged = 6
     }
 
     public func add(_ counter: Counter, _ count: UInt64 = 1) {
@@ -198,12 +220,14 @@ public final class SessionMemory: Sendable {
         layout == Self.currentLayout ? ant_load_acquire(word(Self.countersOffset + counter.rawValue * 64)) : 0
     }
 
-    /// Notes what the thread that has `slot` is working on. The number comes last: a worker that dies half-way accuses nobody.
-    public func setInFlight(slot: Int, _ request: InFlightRequest) {
+    /// Notes what the thread that has `slot` is working on, and since when, in nanoseconds of CLOCK_MONOTONIC. The number comes last: a worker
+    /// that dies half-way accuses nobody.
+    public func setInFlight(slot: Int, _ request: InFlightRequest, since start: UInt64 = 0) {
         let base = Self.slotsOffset + (slot % Self.slotCount) * 32
         if request.unique != 0 {
             ant_store_release(word(base + 8), UInt64(request.opcode))
             ant_store_release(word(base + 16), request.node)
+            ant_store_release(word(base + 24), start)
         }
         ant_store_release(word(base), request.unique)
     }
@@ -218,6 +242,12 @@ public final class SessionMemory: Sendable {
             node: ant_load_acquire(word(base + 16)))
     }
 
+    /// Since when that has been in a worker's hands; nil for nothing, 0 if it is not known.
+    public func start(slot: Int) -> UInt64? {
+        let base = Self.slotsOffset + (slot % Self.slotCount) * 32
+        return ant_load_acquire(word(base)) == 0 ? nil : ant_load_acquire(word(base + 24))
+    }
+
     /// Everything that is being worked on, by slot.
     public func inFlight() -> [Int: InFlightRequest] {
         var found: [Int: InFlightRequest] = [:]
@@ -226,10 +256,17 @@ public final class SessionMemory: Sendable {
         return found
     }
 
-    /// Forgets what was being worked on: for the supervisor, when the worker has ended.
+    /// Forgets what was being worked on, but for since when: for the supervisor, when the worker has ended. The next worker gets it again.
     public func clearInFlight() {
         guard layout == Self.currentLayout else { return }
-        for slot in 0..<Self.slotCount { setInFlight(slot: slot, .none) }
+        for slot in 0..<Self.slotCount {
+            if let request = inFlight(slot: slot), let start = start(slot: slot), start != 0 {
+                _ = noteWaiting(request.unique, since: start)
+            }
+            setInFlight(slot: slot, .none)
+            // Workers of an earlier build leave the word as it is.
+            ant_store_release(word(Self.slotsOffset + slot * 32 + 24), 0)
+        }
     }
 
     /// Whether the supervisor gave the mount up: a later one goes on from there.

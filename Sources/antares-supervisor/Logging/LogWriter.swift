@@ -8,6 +8,8 @@ final class LogWriter: Sendable {
         var lines: [String] = []
         var bytes = 0
         var dropped = 0
+        /// Since the start.
+        var droppedInAll: UInt64 = 0
         /// The thread has taken lines that it has not yet written.
         var isWriting = false
     }
@@ -35,6 +37,7 @@ final class LogWriter: Sendable {
         let isQueued = state.with { state -> Bool in
             guard state.bytes + line.utf8.count < limit else {
                 state.dropped += 1
+                state.droppedInAll += 1
                 return false
             }
             state.lines.append(line)
@@ -43,6 +46,9 @@ final class LogWriter: Sendable {
         }
         if isQueued { wakeups.add() }
     }
+
+    /// Lines that did not fit, since the start.
+    var droppedLines: UInt64 { state.with { $0.droppedInAll } }
 
     /// Waits until what was queued is written, or the deadline passes.
     func flush(until deadline: Deadline) {

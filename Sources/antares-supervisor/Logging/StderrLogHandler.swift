@@ -63,6 +63,8 @@ struct ServiceLog: SupervisorLog {
         if level >= handler.logLevel { handler.write(level, message, fields) }
     }
 
+    var droppedLines: UInt64 { handler.writer.droppedLines }
+
     func keep(_ level: LogLevel, part: String, _ message: String, _ fields: [(String, String)]) {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)

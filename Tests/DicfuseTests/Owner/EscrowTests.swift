@@ -119,7 +119,7 @@ import WireFormat
             let greeting = try ask(owner, .greet(oldest: 1, newest: 9))
             #expect(greeting == .greeted(version: ControlProtocolVersion.newest))
             let error = #expect(throws: CacheError.self) { try ask(owner, .greet(oldest: 8, newest: 9)) }
-            #expect(error?.message.contains("speaks control protocol 2...4, the supervisor 8 to 9") == true)
+            #expect(error?.message.contains("speaks control protocol 2...5, the supervisor 8 to 9") == true)
         }
     }
 

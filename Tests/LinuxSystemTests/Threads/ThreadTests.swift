@@ -95,6 +95,28 @@ import Testing
         #expect(begun.with { $0 } == 4)
     }
 
+    @Test(.timeLimit(.minutes(1))) func aJobWakesOneThread() async throws {
+        let threads = try BlockingThreads(count: 8, name: "one-of-eight")
+        func pauses() throws -> Int {
+            var sum = 0
+            for name in try Directory.names("/proc/self/task") {
+                let thread = "/proc/self/task/\(String(decoding: name, as: UTF8.self))"
+                // Other tests' threads come and go.
+                guard (try? File.text(thread + "/comm")) == "one-of-eight\n" else { continue }
+                for line in try File.text(thread + "/status").split(separator: "\n")
+                where line.hasPrefix("voluntary_ctxt_switches:") {
+                    sum += try #require(Int(line.drop { !$0.isNumber }))
+                }
+            }
+            return sum
+        }
+        await threads.run {}
+        let before = try pauses()
+        for _ in 0..<100 { await threads.run {} }
+        // Seven others may have been on their way to sleep.
+        #expect(try pauses() - before <= 100 + 8 + 20)
+    }
+
     @Test(.timeLimit(.minutes(1))) func queuedJobsAreDoneBeforeTheThreadsEnd() async throws {
         let done = try EventCounter(semaphore: true)
         do {
@@ -123,5 +145,35 @@ import Testing
         #expect(held == nil && isAtEnd(reading.raw))
         gate.add(1)
         await threads.run {}
+    }
+}
+
+@Suite struct PauseTests {
+    @Test(.timeLimit(.minutes(1))) func noneEndsTooEarly() async throws {
+        let ended = Guarded<[Int]>([])
+        await withTaskGroup(of: Void.self) { group in
+            for milliseconds in [90, 10, 50] {
+                group.addTask {
+                    let due = Deadline.after(.milliseconds(milliseconds))
+                    try? await Pause.sleep(for: .milliseconds(milliseconds))
+                    #expect(due.hasPassed)
+                    ended.with { $0.append(milliseconds) }
+                }
+            }
+        }
+        #expect(ended.with { $0.sorted() } == [10, 50, 90])
+    }
+
+    @Test(.timeLimit(.minutes(1))) func aCancelledTaskIsToldAtOnce() async throws {
+        let sleeper = Task { try await Pause.sleep(for: .seconds(3600)) }
+        sleeper.cancel()
+        await #expect(throws: CancellationError.self) { try await sleeper.value }
+        // Cancelled before it sleeps.
+        let late = Task {
+            while !Task.isCancelled { await Task.yield() }
+            try await Pause.sleep(for: .seconds(3600))
+        }
+        late.cancel()
+        await #expect(throws: CancellationError.self) { try await late.value }
     }
 }

@@ -168,14 +168,15 @@ final class FakeOwner: Sendable {
         send(entry, reply)
     }
 
-    /// Gives what the tree has of a range, as the cache owner does.
+    /// Gives what the tree has of a range and a request would be answered with, as the cache owner does.
     private func foresee(_ range: AheadRange, _ entry: Held, _ tree: FakeTree) {
         guard let packed = tree.directories[range.directory], let listing = try? PackedDirectory(packed) else { return }
         var answer = AheadAnswer(directory: range.directory, wanted: range.wanted, next: nil, items: [])
         var files: [SharedFD] = []
         let indices = (range.first..<listing.count).filter { listing[$0].mode.isWanted(range.wanted) }
         answer.next = indices.dropFirst(range.count).first
-        for index in indices.prefix(range.count) {
+        let without = state.with { $0.holding.union($0.errors.keys) }
+        for index in indices.prefix(range.count) where !without.contains(listing[index].id) {
             let id = listing[index].id
             if let bytes = tree.directories[id] {
                 answer.items.append(.init(index: index, content: .directory(bytes)))

@@ -13,11 +13,15 @@ final class TestWorker: Sendable {
     private let path: String
     private let connection: Guarded<MessageSocket>
 
+    /// The worker of an earlier build, for whoever has one (`ANTARES_EARLIER_WORKER`).
+    static let earlierProgram = getenv("ANTARES_EARLIER_WORKER").map { String(cString: $0) }
+
     /// With `uid`, from a copy of the program that this user can reach.
-    init(uid: UInt32? = nil, faults: String? = nil) throws {
+    init(uid: UInt32? = nil, faults: String? = nil, program: String? = nil) throws {
         path = "/tmp/antares-worker-test-\(getpid())-\(Deadline.now.nanoseconds)"
         let listener = try MessageSocket.listen(path)
-        var spec = ProcessSpec(path: TestMount.programs + "/antares-worker", fds: [nil, nil, 2, listener.raw])
+        var spec = ProcessSpec(
+            path: program ?? TestMount.programs + "/antares-worker", fds: [nil, nil, 2, listener.raw])
         if let faults { spec.arguments = ["--test-faults", faults] }
         if let uid {
             let copy = path + ".program"

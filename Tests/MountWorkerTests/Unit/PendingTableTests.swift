@@ -14,7 +14,7 @@ import Testing
         _ table: inout PendingTable<String>, _ name: String, on dependency: Dependency, until deadline: UInt64 = 100
     ) -> (ticket: UInt64, question: PendingTable<String>.Question?) {
         let ticket = table.arm()
-        if case .ask(let question) = table.park(ticket, name, on: dependency, until: at(deadline), now: at(1)) {
+        if case .ask(let question) = table.park(ticket, name, on: dependency, until: at(deadline), since: at(1)) {
             return (ticket, question)
         }
         return (ticket, nil)
@@ -58,7 +58,7 @@ import Testing
         var table = PendingTable<String>()
         let ticket = table.arm()
         #expect(table.interrupt(ticket).waiter == nil)
-        guard case .interrupted("a") = table.park(ticket, "a", on: blob, until: at(9), now: at(1)) else {
+        guard case .interrupted("a") = table.park(ticket, "a", on: blob, until: at(9), since: at(1)) else {
             Issue.record("it was parked")
             return
         }
@@ -72,7 +72,7 @@ import Testing
         let released = table.complete(question!.id)?.waiters ?? []
         #expect(released.map(\.ticket) == [ticket])
         #expect(table.interrupt(ticket).waiter == nil)
-        guard case .interrupted = table.park(ticket, "a", on: blob, until: at(9), now: at(1)) else {
+        guard case .interrupted = table.park(ticket, "a", on: blob, until: at(9), since: at(1)) else {
             Issue.record("it was parked")
             return
         }
@@ -83,7 +83,7 @@ import Testing
         let ticket = table.arm()
         table.disarm(ticket)
         #expect(table.interrupt(ticket).waiter == nil)
-        guard case .ask = table.park(ticket, "a", on: blob, until: at(9), now: at(1)) else {
+        guard case .ask = table.park(ticket, "a", on: blob, until: at(9), since: at(1)) else {
             Issue.record("the interruption of an answered request was kept")
             return
         }

@@ -94,7 +94,7 @@ final class FakeService: MountService {
         worker.serving = state.with { $0.mounts.first }.map { mount in
             ProcessStatus.Serving(
                 mount: mount.id, job: mount.job, state: mount.state, lower: .lazy, served: 7, inFlight: 1, waiting: 2,
-                waitingFor: 3, holders: ["supervisor", "worker"])
+                waitingFor: 3, oldest: 2.5, holders: ["supervisor", "worker"])
         }
         return ServiceStatus(
             health: await health(), mountsByState: ["Ready": 1], isHardened: true,

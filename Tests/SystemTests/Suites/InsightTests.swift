@@ -14,8 +14,9 @@ extension SystemTests {
                 let kinds = status["processes"].elements.compactMap { $0["kind"].text }
                 #expect(kinds.filter { $0 == "spare" }.count >= 1)
                 #expect(Set(kinds).isSuperset(of: ["supervisor", "cache", "worker", "spare"]))
-                let worker = try #require(
-                    try farm.api.get("/workers").body["workers"].elements.first { $0["kind"] == "worker" })
+                let shown = try farm.api.get("/workers").body
+                #expect(shown["service"].elements.compactMap { $0["kind"].text } == ["supervisor", "cache"])
+                let worker = try #require(shown["workers"].elements.first { $0["kind"] == "worker" })
                 #expect(worker["mount_id"].text == mount.id && worker["job_id"] == "seen")
                 #expect(worker["pid"].number.map(Int32.init) == (try farm.workerPID(mount)))
                 #expect(worker["state"] == "Ready" && worker["lower"] == "lazy")
@@ -27,6 +28,10 @@ extension SystemTests {
                 #expect(abs(started / 1000 - now.tv_sec) < 120)
                 let table = try farm.antares("workers")
                 #expect(table.succeeded && table.output.contains("seen") && table.output.contains("HOLDERS"))
+                let all = try farm.antares("status")
+                for word in ["STARTED", "OLDEST", "HOLDERS", "supervisor,worker,cache"] {
+                    #expect(all.succeeded && all.output.contains(word), "\(word)")
+                }
                 try farm.unmount(mount)
             }
         }
@@ -65,6 +70,8 @@ extension SystemTests {
                 for sample in [
                     "antares_cache_up 1", "antares_mounts{state=\"ready\"} 1",
                     "antares_origin_offline{origin=\"local\"} 0",
+                    "antares_log_lines_dropped_total{process=\"supervisor\"} 0",
+                    "antares_log_lines_dropped_total{process=\"cache\"} 0",
                 ] {
                     #expect(text.contains("\n\(sample)\n"), "\(sample)")
                 }

@@ -43,6 +43,11 @@ extension SystemTests {
                 let answer = try farm.antares("diff", mount.id)
                 #expect(answer.output == "M assets/tool.bin\n")
                 #expect(try farm.antares("diff", second.id).output == "")
+                let metrics = try farm.api.get("/metrics", text: true)
+                for series in ["fetches_total{kind=\"lfs_file\"}", "fetches_total{kind=\"lfs_question\"}"] {
+                    #expect(!metrics.contains("antares_cache_\(series) 0\n") && metrics.contains(series), "\(series)")
+                }
+                #expect(metrics.contains("antares_cache_lfs_pointers_total 2\n"))
             }
         }
 

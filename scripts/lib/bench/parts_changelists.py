@@ -54,6 +54,21 @@ def first_and_next(bench, name):
     return first, following
 
 
+def on_sealed_base(bench, name):
+    """Seconds until Ready of the first mount of a changelist whose base is sealed, and how many of these mounts were sealed."""
+    times, sealed = [], 0
+    for _ in range(bench.rounds):
+        bench.farm.renew()
+        bench.farm.service.await_seal(bench.tree.commit)
+        client = bench.farm.client()
+        seconds, body = timed(client.mount, job_id=bench.farm.next_job(), rev=bench.tree.commit, cl=name)
+        times.append(seconds)
+        sealed += body["lower"] == "sealed"
+        client.unmount(body["mount_id"])
+        client.close()
+    return times, sealed
+
+
 def longest_gap(moments, begin, end):
     """The longest time between the ends of two rounds of which at least one lies in the interval."""
     pairs = zip(moments, moments[1:])
@@ -105,6 +120,10 @@ def changelist_part(bench):
         first, following = first_and_next(bench, name)
         report.figure("cl", f"{count} files, empty cache: POST → Ready", median(first), "s", None, first)
         report.figure("cl", "… the next mount of it", median(following), "s", None, following)
+        times, sealed = on_sealed_base(bench, name)
+        report.figure("cl", "… the first mount of it, its base sealed", median(times), "s", None, times)
+        report.figure("cl", f"… sealed at once, of {bench.rounds}", sealed, "count")
+        bench.farm.renew()
         seconds, gaps, quiet, errors = exchanges(bench, name)
         report.spread("cl", f"… {len(seconds)} exchanges of it, under a reader", seconds)
         report.spread("cl", "… the reader's longest gap at an exchange", gaps)

@@ -56,3 +56,34 @@ def compile_part(bench):
     for name, unit, place in (("from nothing to the first object file", "s", 0), ("… disk used by the job", "kB", 1)):
         bench.report.compare("compile", name, unit, {way: [pair[place] for pair in pairs] for way, pairs in found.items()},
                              reference="git worktree add")
+    first_build(bench, rounds)
+
+
+class Clone(Worktree):
+    """What is done where there is no clone yet, by the same machine's Git: pack, transfer through a pipe, checkout."""
+    name = "git clone --depth 1"
+
+    def make(self):
+        self.path = self.farm.path("first-clone")
+        self.farm.run(["git", "-c", "safe.directory=*", "clone", "-q", "--depth", "1", "--no-local",
+                       f"file://{self.tree.repository}", self.path])
+        return self.path
+
+    def drop(self):
+        self.farm.run(["rm", "-rf", self.path])
+
+
+def first_build(bench, rounds):
+    """From nothing, an empty cache, to the end of the build."""
+    samples = {Clone.name: [], "ours, empty cache": []}
+    for _ in range(rounds):
+        bench.farm.renew()
+        for name, way in zip(samples, (Clone(bench.farm, bench.tree), Default(bench.farm, bench.tree))):
+            begun = time.perf_counter()
+            directory = way.make()
+            try:
+                build(bench, way, directory)
+                samples[name].append(time.perf_counter() - begun)
+            finally:
+                way.drop()
+    bench.report.compare("compile", f"from nothing to the end of {bench.tree.build_name}", "s", samples, reference=Clone.name)

@@ -70,14 +70,13 @@ def shared_part(bench):
 
 
 def switches(pids):
-    """How often the threads of these processes went to sleep, by thread."""
+    """How often the threads of these processes went to sleep, by process, thread and its name."""
     counts = {}
     for pid in pids:
         for thread in os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{thread}/status", encoding="ascii") as lines:
-                for line in lines:
-                    if line.startswith("voluntary_ctxt_switches:"):
-                        counts[pid, thread] = int(line.split()[1])
+                fields = dict(line.rstrip("\n").split(":\t", 1) for line in lines)
+            counts[pid, thread, fields["Name"]] = int(fields["voluntary_ctxt_switches"])
     return counts
 
 
@@ -98,12 +97,16 @@ def memory_part(bench):
     before = switches(pids)
     time.sleep(QUIET_SECONDS)
     after = switches(pids)
-    rate = {name: sum(after[key] - before.get(key, 0) for key in after if key[0] in group) / QUIET_SECONDS
-            for name, group in roles.items()}
+    rate = {}
+    for program, group in roles.items():
+        for key in after:
+            if key[0] in group:
+                name = f"{program} ({key[2]})"
+                rate[name] = rate.get(name, 0) + (after[key] - before.get(key, 0)) / QUIET_SECONDS
     report.figure("memory", f"wake-ups per second, {MOUNTS} idle mounts, all processes", sum(rate.values()), "count", 1)
     busy = ", ".join(f"{name} {value:g}" for name, value in sorted(rate.items()) if value)
     if busy:
-        report.note(f"memory: wake-ups per second by program: {busy}")
+        report.note(f"memory: wake-ups per second by program and thread: {busy}")
     for name, group in sorted(roles.items()):
         report.figure("memory", f"PSS of {len(group)} × {name}, {MOUNTS} idle mounts",
                       sum(rollup(pid)["Pss"] for pid in group) / 1e6, "MB")

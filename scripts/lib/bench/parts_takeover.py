@@ -162,6 +162,53 @@ def histogram(bench, client):
         report.error(f"takeover: {errors[0]}")
 
 
+def restart(bench, client):
+    """The supervisor is killed and started again, under somebody who asks every mount's worker something new all the time."""
+    report, service = bench.report, bench.farm.service
+    count = 20 if bench.is_quick else 100
+    bodies = [client.mount(job_id=bench.farm.next_job(), rev=bench.tree.commit) for _ in range(count)]
+    workers = {body["mount_id"]: client.status(body["mount_id"])["worker"]["pid"] for body in bodies}
+    waits, errors, ended = [], [], threading.Event()
+
+    def ask():
+        number = 0
+        while not ended.is_set():
+            number += 1
+            for body in bodies:
+                try:
+                    waits.append(cold_answer(body["mountpoint"], f"restart-{number}"))
+                except (OSError, BenchError) as error:
+                    errors.append(str(error))
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    try:
+        service.kill()
+        begun = time.monotonic()
+        client = service.launch()
+        adopted = {}
+        while len(adopted) < count and time.monotonic() < begun + 30:
+            status, body = client.call("GET", "/mounts")
+            if status != 200:
+                raise BenchError(f"GET /mounts: {status} {body}")
+            adopted = {one["mount_id"]: (one.get("worker") or {}).get("pid") for one in body["mounts"] if one["state"] == "Ready"}
+        seconds = time.monotonic() - begun
+    finally:
+        ended.set()
+        asker.join()
+    lost = sum(mount_id not in adopted for mount_id in workers)
+    report.figure("takeover", f"the supervisor killed and started again: all {count} mounts adopted", seconds, "s", 1.0)
+    report.figure("takeover", "… mounts lost", lost, "count", 0)
+    report.figure("takeover", "… mounts that have another worker", sum(adopted.get(one) != pid for one, pid in workers.items()), "count", 0)
+    report.figure("takeover", "… errors seen by a reader", len(errors), "count", 0)
+    report.figure("takeover", "… the longest wait of one operation", max(waits, default=0.0), "s")
+    if errors:
+        report.error(f"takeover of the supervisor: {errors[0]}")
+    for mount_id in adopted:
+        client.unmount(mount_id)
+    client.close()
+
+
 def takeover_part(bench):
     """A supervisor may let a worker that dies again and again wait longer, so that each kill here is the first of its mount.
 
@@ -198,6 +245,7 @@ def takeover_part(bench):
     report.figure("takeover", "… errors seen by readers", len(seen), "count", 0)
     if seen:
         report.error(f"takeover of the same mount: {seen[0]}")
+    restart(bench, client)
     client.close()
 
 

@@ -40,18 +40,27 @@ default = true
         self.process = None
         self._start()
 
-    def _start(self):
+    def kill(self):
+        """Ends the supervisor alone, as a crash does: its mounts, their workers and the cache owner stay."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def launch(self):
+        """Starts the supervisor; a client as soon as it answers."""
         self.process = self.farm.start(
             self.name, [self.farm.path("bin", "antares-supervisor"), "--config", f"{self.base}/supervisor.toml"])
         # The programs it starts write to the same log, so that a line there is not enough.
-        client, until = None, time.monotonic() + 30
-        while client is None:
+        until = time.monotonic() + 30
+        while True:
             try:
-                client = self.client()
+                return self.client()
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > until:
                     raise BenchError(f"the supervisor does not start\n{self.farm.tail(self.name)}") from None
                 time.sleep(0.01)
+
+    def _start(self):
+        client = self.launch()
         with_spares = time.monotonic() + 5
         while time.monotonic() < with_spares and client.call("GET", "/health")[1].get("spare_workers", 0) < SPARES:
             time.sleep(0.02)

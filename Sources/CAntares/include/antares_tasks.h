@@ -1,0 +1,9 @@
+#pragma once
+
+/// Takes a job of Swift's concurrency runtime, to be run by ant_run_task on any thread.
+typedef void (*ant_task_taker)(void *job);
+
+/// From now on gives `take` all jobs that belong to no executor (the hook of the runtime's global executor).
+void ant_take_tasks(ant_task_taker take);
+/// Runs a job on the calling thread, as one of no executor.
+void ant_run_task(void *job);
