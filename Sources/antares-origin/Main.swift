@@ -17,7 +17,8 @@ struct Main {
                 exit(0)
             }
             let arguments = Array(CommandLine.arguments.dropFirst())
-            Terminal.write("antares-origin: " + TerminalText.line(UsageLine.text(error, of: OriginCommand.self, arguments)))
+            Terminal.write(
+                "antares-origin: " + TerminalText.line(UsageLine.text(error, of: OriginCommand.self, arguments)))
             exit(ExitCode.usage)
         }
         command.serve()

@@ -16,7 +16,8 @@ struct Arguments: ParsableCommand {
     var config: String?
 
     @Option(
-        name: .customLong("set"), help: ArgumentHelp(
+        name: .customLong("set"),
+        help: ArgumentHelp(
             "Overlays one key, as in `--set supervisor.spare_workers=8`. May be repeated.", valueName: "key=value"),
         transform: Overlay.init)
     var settings: [Overlay] = []
@@ -27,11 +28,20 @@ struct Arguments: ParsableCommand {
     @Flag(help: "Prints the configuration in force and where each value came from, and ends.")
     var showConfig = false
 
-    @Option(help: "trace, debug, info, notice, warning, error or critical; wins over log_level.")
+    @Option(
+        help: "trace, debug, info, notice, warning, error or critical; wins over log_level.", transform: Self.level)
     var logLevel: LogLevel?
 
     @Option(help: "text or json.")
     var logFormat: LogFormat = .text
+
+    private static func level(_ text: String) throws -> LogLevel {
+        guard let level = LogLevel(rawValue: text) else {
+            throw ValidationError(
+                "`\(text)` is no level; there are trace, debug, info, notice, warning, error, critical")
+        }
+        return level
+    }
 
     struct Overlay: Sendable {
         let key: String
@@ -46,5 +56,3 @@ struct Arguments: ParsableCommand {
         }
     }
 }
-
-extension LogLevel: ExpressibleByArgument {}

@@ -73,7 +73,10 @@ import Testing
     /// Program, arguments, how it ends, and the line.
     @Test(arguments: [
         ("antares", ["lst"], "antares: unknown command 'lst' (did you mean 'list'?); see 'antares --help'"),
-        ("antares", ["list", "--a\u{202E}b"], "antares: unknown option '--a?b' for 'list'; see 'antares list --help'"),
+        (
+            "antares", ["list", "--zz\u{202E}zzzzzz"],
+            "antares: unknown option '--zz?zzzzzz' for 'list'; see 'antares list --help'"
+        ),
         (
             "antares-supervisor", ["--set", "x"],
             "antares-supervisor: the value 'x' is invalid for '--set <key=value>': write it as KEY=VALUE, like "

@@ -19,8 +19,18 @@ struct LogsCommand: ParsableCommand {
     @Option(help: "How many lines, at most \(LogRing.capacity).")
     var lines = 200
 
-    @Option(help: "Only this level and above: trace, debug, info, notice, warning, error or critical.")
+    @Option(
+        help: "Only this level and above: trace, debug, info, notice, warning, error or critical.",
+        transform: Self.level)
     var level: LogLevel?
+
+    private static func level(_ text: String) throws -> LogLevel {
+        guard let level = LogLevel(rawValue: text) else {
+            throw ValidationError(
+                "`\(text)` is no level; there are trace, debug, info, notice, warning, error, critical")
+        }
+        return level
+    }
 
     func validate() throws {
         guard (1...LogRing.capacity).contains(lines) else {
@@ -38,5 +48,3 @@ struct LogsCommand: ParsableCommand {
             })
     }
 }
-
-extension LogLevel: ExpressibleByArgument {}
