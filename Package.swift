@@ -116,18 +116,20 @@ if !coreOnly {
     let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
 
     targets += [
+        library("CommandUsage", [arguments]),
         library("SupervisorConfig", ["Supervision", "LinuxSystem", toml]),
         library(
             "OperatorAPI",
             ["Supervision", "Probes", "LinuxSystem", hummingbird, nioCore, nioPosix, nioTLS, nioSSL, log]),
         library("OriginServer", ["GitObjects", "GitHashing", "LinuxSystem", hummingbird, nioCore, log]),
-        library("OperatorCLI", ["Supervision", "SupervisorConfig", "LinuxSystem", "CCurl", arguments]),
+        library(
+            "OperatorCLI", ["Supervision", "SupervisorConfig", "CommandUsage", "LinuxSystem", "CCurl", arguments]),
 
         program("antares", ["OperatorCLI"]),
         program(
             "antares-supervisor",
-            ["SupervisorConfig", "OperatorAPI", "Supervision", "LinuxSystem", arguments, log]),
-        program("antares-origin", ["OriginServer", "LinuxSystem", arguments, log]),
+            ["SupervisorConfig", "CommandUsage", "OperatorAPI", "Supervision", "LinuxSystem", arguments, log]),
+        program("antares-origin", ["OriginServer", "CommandUsage", "LinuxSystem", arguments, log]),
 
         tests("SupervisorConfigTests", ["SupervisorConfig", "Supervision", "LinuxSystem"]),
         // Holds answers to the description of the API, whoever gave them.
@@ -139,7 +141,8 @@ if !coreOnly {
             "OriginServerTests",
             ["OriginServer", "GitObjects", "GitHashing", .product(name: "HummingbirdTesting", package: "hummingbird")]),
         tests(
-            "OperatorCLITests", ["OperatorCLI", "OperatorAPI", "Supervision", "LinuxSystem", arguments, nioCore, log]),
+            "OperatorCLITests",
+            ["OperatorCLI", "CommandUsage", "OperatorAPI", "Supervision", "LinuxSystem", arguments, nioCore, log]),
         tests("SystemTests", ["DescribedAPI", "LinuxSystem"]),
     ]
 }

@@ -1,11 +1,22 @@
-/// Why a command did not do what was asked: one line that says what to do, and how the process ends.
+/// Why a command did not do what was asked: a line for each problem that says what to do, and how the process ends.
 public struct CLIError: Error, Hashable, Sendable, CustomStringConvertible {
     public let exit: CLIExit
-    public let message: String
+    /// Mostly one.
+    public let lines: [String]
 
     public init(_ exit: CLIExit, _ message: String) {
         self.exit = exit
-        self.message = message
+        lines = [message]
+    }
+
+    public init(_ exit: CLIExit, lines: [String]) {
+        self.exit = exit
+        self.lines = lines
+    }
+
+    /// All in one line.
+    public var message: String {
+        lines.joined(separator: "; ")
     }
 
     public var description: String {

@@ -1,23 +1,29 @@
 import ArgumentParser
+import CommandUsage
 import Glibc
+import SupervisorConfig
 
 /// The `antares` command.
 public enum OperatorCLI {
     /// Runs the command line (without the program's name) and answers the process's exit code.
     public static func main(_ arguments: [String]) -> Int32 {
+        let arguments = GlobalOptions.hoisted(arguments)
         do {
-            var command = try Antares.parseAsRoot(GlobalOptions.hoisted(arguments))
+            var command = try Antares.parseAsRoot(arguments)
             try command.run()
             return CLIExit.success.rawValue
         } catch let error as CLIError {
-            Terminal.complain(error.message)
+            error.lines.forEach(Terminal.complain)
             return error.exit.rawValue
         } catch let code as ArgumentParser.ExitCode {
             return code.rawValue
         } catch {
-            let isHelp = Antares.exitCode(for: error).isSuccess
-            Terminal.write(Antares.fullMessage(for: error) + "\n", to: isHelp ? STDOUT_FILENO : STDERR_FILENO)
-            return isHelp ? CLIExit.success.rawValue : CLIExit.usage.rawValue
+            if Antares.exitCode(for: error).isSuccess {
+                Terminal.print([Antares.fullMessage(for: error)])
+                return CLIExit.success.rawValue
+            }
+            Terminal.complain(UsageLine.text(error, of: Antares.self, arguments, nearest: NearestName.find))
+            return CLIExit.usage.rawValue
         }
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandUsage
 import Glibc
 import LinuxSystem
 import Logging
@@ -11,10 +12,14 @@ struct Main {
         do {
             command = try OriginCommand.parse()
         } catch {
-            let text = OriginCommand.fullMessage(for: error)
-            let asked = OriginCommand.exitCode(for: error) == .success
-            Terminal.write(text, to: asked ? 1 : 2)
-            exit(asked ? 0 : ExitCode.usage)
+            if OriginCommand.exitCode(for: error).isSuccess {
+                Terminal.write(OriginCommand.fullMessage(for: error), to: 1)
+                exit(0)
+            }
+            let arguments = Array(CommandLine.arguments.dropFirst())
+            Terminal.write(
+                "antares-origin: " + TerminalText.line(UsageLine.text(error, of: OriginCommand.self, arguments)))
+            exit(ExitCode.usage)
         }
         command.serve()
     }

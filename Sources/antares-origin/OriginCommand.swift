@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandUsage
 import Glibc
 import LinuxSystem
 import Logging
@@ -26,12 +27,23 @@ struct OriginCommand: ParsableCommand {
         discussion: """
             Says `listening on http://HOST:PORT` on standard error once it serves. SIGTERM and SIGINT end it.
             Exit codes: 0 ended by a signal, 1 internal, 2 usage or repository or git unusable, 4 cannot listen.
-            """)
+            """,
+        examples: [
+            "antares-origin --repo . --listen 127.0.0.1:8000",
+            "antares-origin --repo /srv/git/mono.git --listen 0.0.0.0:8000 --cl MINE=main..fix",
+        ])
 
     @Option(help: "A bare repository, a work tree or a .git directory.")
     var repo: String
 
-    @Option(help: "Address to listen on; port 0 lets the kernel choose.")
+    @Option(
+        help: ArgumentHelp("Address to listen on; port 0 lets the kernel choose.", valueName: "HOST:PORT"),
+        transform: { text in
+            guard let address = ListenAddress(text) else {
+                throw ValidationError("write it as HOST:PORT, like 127.0.0.1:8000 or [::1]:8000")
+            }
+            return address
+        })
     var listen: ListenAddress
 
     @Flag(help: "Behave as a published Mega server does: no extensions, ranges or caching.")
@@ -46,7 +58,7 @@ struct OriginCommand: ParsableCommand {
             "A changelist to serve, besides refs/cl/*; may be repeated.", valueName: "NAME=BASE..TIP"),
         transform: { text in
             guard let range = ChangelistRange(text: text) else {
-                throw ValidationError("\"\(text)\" is no changelist: write it as NAME=BASE..TIP")
+                throw ValidationError("write it as NAME=BASE..TIP, like MINE=main..fix")
             }
             return range
         })
@@ -120,15 +132,15 @@ private func fail(_ code: Int32, _ message: String) -> Never {
 }
 
 /// `HOST:PORT`; an IPv6 address stands in brackets.
-struct ListenAddress: ExpressibleByArgument {
+struct ListenAddress {
     let host: String
     let port: Int
 
-    init?(argument: String) {
-        guard let colon = argument.lastIndex(of: ":"), let port = Int(argument[argument.index(after: colon)...]),
+    init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
             (0...65535).contains(port)
         else { return nil }
-        var host = argument[..<colon]
+        var host = text[..<colon]
         if host.hasPrefix("["), host.hasSuffix("]") {
             host = host.dropFirst().dropLast()
         } else if host.contains(":") {

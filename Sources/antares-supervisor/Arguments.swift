@@ -1,16 +1,25 @@
 import ArgumentParser
+import CommandUsage
 import Supervision
 
 /// The command line of antares-supervisor.
 struct Arguments: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "antares-supervisor", abstract: "Serves writable trees of a repository; see supervisor.toml.")
+        commandName: "antares-supervisor", abstract: "Serves writable trees of a repository; see supervisor.toml.",
+        examples: [
+            "antares-supervisor --config /etc/antares/supervisor.toml",
+            "antares-supervisor --config supervisor.toml --check-config",
+            "antares-supervisor --set origins.main.url=http://127.0.0.1:8000 --log-format json",
+        ])
 
     @Option(help: "The configuration file. Without it, the defaults and ANTARES_* variables count.")
     var config: String?
 
     @Option(
-        name: .customLong("set"), help: "Overlays one key, as in `--set supervisor.spare_workers=8`. May be repeated.")
+        name: .customLong("set"),
+        help: ArgumentHelp(
+            "Overlays one key, as in `--set supervisor.spare_workers=8`. May be repeated.", valueName: "key=value"),
+        transform: Overlay.init)
     var settings: [Overlay] = []
 
     @Flag(help: "Says what is wrong with the configuration, and ends.")
@@ -28,19 +37,22 @@ struct Arguments: ParsableCommand {
 
     private static func level(_ text: String) throws -> LogLevel {
         guard let level = LogLevel(rawValue: text) else {
-            throw ValidationError("`\(text)` is no level of the log")
+            throw ValidationError(
+                "`\(text)` is no level; there are trace, debug, info, notice, warning, error, critical")
         }
         return level
     }
 
-    struct Overlay: ExpressibleByArgument, Sendable {
+    struct Overlay: Sendable {
         let key: String
         let value: String
 
-        init?(argument: String) {
-            guard let equals = argument.firstIndex(of: "=") else { return nil }
-            key = String(argument[..<equals])
-            value = String(argument[argument.index(after: equals)...])
+        init(_ text: String) throws {
+            guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
+                throw ValidationError("write it as KEY=VALUE, like supervisor.spare_workers=8")
+            }
+            key = String(text[..<equals])
+            value = String(text[text.index(after: equals)...])
         }
     }
 }

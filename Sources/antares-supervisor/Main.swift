@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandUsage
 import Glibc
 import LinuxSystem
 import Supervision
@@ -62,9 +63,13 @@ struct Main {
         do {
             return try Arguments.parse()
         } catch {
-            let isHelp = Arguments.exitCode(for: error).isSuccess
-            say(Arguments.fullMessage(for: error) + "\n", to: isHelp ? STDOUT_FILENO : STDERR_FILENO)
-            exit(isHelp ? ExitCode.stopped.rawValue : ExitCode.configuration.rawValue)
+            if Arguments.exitCode(for: error).isSuccess {
+                say(Arguments.fullMessage(for: error) + "\n", to: STDOUT_FILENO)
+                exit(ExitCode.stopped.rawValue)
+            }
+            let problem = UsageLine.text(error, of: Arguments.self, Array(CommandLine.arguments.dropFirst()))
+            say("antares-supervisor: \(TerminalText.line(problem))\n", to: STDERR_FILENO)
+            exit(ExitCode.configuration.rawValue)
         }
     }
 

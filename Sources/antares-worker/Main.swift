@@ -17,7 +17,7 @@ struct Main {
                 _exit(serve(faults))
             }
             if let code = ProbeMode.run(Array(arguments)) { _exit(code) }
-            complain("usage: antares-worker [--version]; the supervisor starts it")
+            complain("antares-worker: takes no argument but --version; antares-supervisor starts it")
             _exit(2)
         }
     }

@@ -24,13 +24,13 @@ public enum CacheProcess {
                     + "workers \(CacheProtocolVersion.oldest)-\(CacheProtocolVersion.newest)")
             return 0
         }
-        let log = Log(lines: LineSink(inherited: linesFD))
-        raiseFileLimit()
         guard arguments.isEmpty else {
-            log.error(
-                "usage", ["cause": "dicfuse-cache takes no arguments but --version; its configuration is on fd 4"])
+            let usage = Array("dicfuse-cache: takes no argument but --version; antares-supervisor starts it\n".utf8)
+            usage.withUnsafeBytes { try? File.write(STDERR_FILENO, $0) }
             return 2
         }
+        let log = Log(lines: LineSink(inherited: linesFD))
+        raiseFileLimit()
         do throws(SystemError) {
             try Hardening.apply(.cacheOwner)
         } catch {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandUsage
 import Glibc
 import LinuxSystem
 import Supervision
@@ -9,8 +10,14 @@ struct BugreportCommand: ParsableCommand {
         commandName: "bugreport",
         abstract: "Packs what somebody needs who is to find out what is wrong into one archive.",
         discussion: """
-            Configuration, status, metrics, events, the last lines of the log, findings of doctor, the mount table, and of each process its             threads and where they wait. No contents of files, no tokens: of secrets only the names of their files. Ends within half a minute,             whatever hangs; what could not be had is named in the archive.
-            """)
+            Configuration, status, metrics, events, the last lines of the log, findings of doctor, the mount table, and of each \
+            process its threads and where they wait. No contents of files, no tokens: of secrets only the names of their files. \
+            Ends within half a minute, whatever hangs; what could not be had is named in the archive.
+            """,
+        examples: [
+            "antares bugreport   # antares-bugreport.tar.gz, here",
+            "antares bugreport /tmp/report.tar.gz --config /etc/antares/supervisor.toml",
+        ])
 
     @OptionGroup var global: GlobalOptions
 

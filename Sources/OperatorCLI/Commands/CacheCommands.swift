@@ -1,9 +1,14 @@
 import ArgumentParser
+import CommandUsage
 import Glibc
 
 struct CacheCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cache", abstract: "Shows and maintains the cache of this machine.",
+        examples: [
+            "antares cache du   # what each origin takes",
+            "antares cache prefetch main --wait   # before the herd comes",
+        ],
         subcommands: [
             CacheStatusCommand.self, CacheUsageCommand.self, CacheGCCommand.self, CacheVerifyCommand.self,
             CachePrefetchCommand.self,
@@ -12,7 +17,8 @@ struct CacheCommand: ParsableCommand {
 
 struct CacheStatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Shows what the cache has, does and has done.")
+        commandName: "status", abstract: "Shows what the cache has, does and has done.",
+        examples: ["antares cache status", "antares cache status --json"])
 
     @OptionGroup var global: GlobalOptions
 
@@ -28,7 +34,8 @@ struct CacheStatusCommand: ParsableCommand {
 
 struct CacheUsageCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "du", abstract: "Shows what each origin takes of the disk.")
+        commandName: "du", abstract: "Shows what each origin takes of the disk.",
+        examples: ["antares cache du"])
 
     @OptionGroup var global: GlobalOptions
 
@@ -45,7 +52,8 @@ struct CacheUsageCommand: ParsableCommand {
 struct CacheGCCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gc", abstract: "Evicts what was not used for longest, and deletes what was set aside as damaged.",
-        discussion: "An object that is needed again is fetched again: this costs time, never an error.")
+        discussion: "An object that is needed again is fetched again: this costs time, never an error.",
+        examples: ["antares cache gc   # down to the low watermark", "antares cache gc --to 50000000000"])
 
     @OptionGroup var global: GlobalOptions
 
@@ -72,8 +80,8 @@ struct CacheVerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Reads every object and compares it with its id.",
         discussion:
-            "What is damaged is set aside and fetched again. The cache serves meanwhile. Ended with an interrupt, the check goes on."
-    )
+            "What is damaged is set aside and fetched again. The cache serves meanwhile. Ended with an interrupt, the check goes on.",
+        examples: ["antares cache verify"])
 
     @OptionGroup var global: GlobalOptions
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandUsage
 
 struct CachePrefetchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -6,7 +7,11 @@ struct CachePrefetchCommand: ParsableCommand {
         discussion: """
             It goes on in the background, behind what mounts ask for, and after a restart. Without --wait the command prints the \
             commit as soon as it has begun; `antares cache status` shows how far it is. With --wait, an interrupt ends the waiting only.
-            """)
+            """,
+        examples: [
+            "antares cache prefetch v1.2   # names, types and sizes",
+            "antares cache prefetch main --path /project/a --contents --wait",
+        ])
 
     @OptionGroup var global: GlobalOptions
 

@@ -1,13 +1,14 @@
 import ArgumentParser
+import CommandUsage
 
 struct CompletionsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "completions", abstract: "Prints a shell's script of completions.",
-        discussion: """
-            antares completions bash > /usr/share/bash-completion/completions/antares
-            antares completions zsh > /usr/local/share/zsh/site-functions/_antares
-            antares completions fish > ~/.config/fish/completions/antares.fish
-            """)
+        examples: [
+            "antares completions bash > /usr/share/bash-completion/completions/antares",
+            "antares completions zsh > /usr/local/share/zsh/site-functions/_antares",
+            "antares completions fish > ~/.config/fish/completions/antares.fish",
+        ])
 
     enum Shell: String, ExpressibleByArgument, CaseIterable {
         case bash, zsh, fish

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandUsage
 import Glibc
 import LinuxSystem
 import SupervisorConfig
@@ -6,6 +7,10 @@ import SupervisorConfig
 struct ConfigCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "config", abstract: "Writes, checks, shows or imports the supervisor's configuration.",
+        examples: [
+            "antares config init --origin http://127.0.0.1:8000",
+            "antares config check --config supervisor.toml",
+        ],
         subcommands: [Initialise.self, Check.self, Show.self, Import.self])
 
     struct Source: ParsableArguments {
@@ -16,14 +21,18 @@ struct ConfigCommand: ParsableCommand {
             do throws(ConfigurationError) {
                 return try ConfigurationLoader.load(path: config, environment: Environment.variables)
             } catch {
-                throw CLIError(.usage, error.description)
+                throw CLIError(error)
             }
         }
     }
 
     struct Initialise: ParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "init", abstract: "Writes a configuration with every key at its default.")
+            commandName: "init", abstract: "Writes a configuration with every key at its default.",
+            examples: [
+                "antares config init",
+                "antares config init /etc/antares/supervisor.toml --origin http://127.0.0.1:8000",
+            ])
 
         @Argument(help: "The file to write.")
         var path = "supervisor.toml"
@@ -44,14 +53,16 @@ struct ConfigCommand: ParsableCommand {
             do throws(ConfigurationError) {
                 return try ConfigurationLoader.load(text: "", name: "defaults", flags: flags).file
             } catch {
-                throw CLIError(.usage, error.description)
+                throw CLIError(error)
             }
         }
     }
 
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "check", abstract: "Says all that is wrong with a configuration.", aliases: ["validate"])
+            commandName: "check", abstract: "Says all that is wrong with a configuration.",
+            discussion: "One line for each problem; variables ANTARES_* count, too.",
+            examples: ["antares config check --config supervisor.toml"], aliases: ["validate"])
 
         @OptionGroup var source: Source
 
@@ -63,7 +74,8 @@ struct ConfigCommand: ParsableCommand {
 
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "show", abstract: "Shows what is in force, and where each value comes from.")
+            commandName: "show", abstract: "Shows what is in force, and where each value comes from.",
+            examples: ["antares config show --config supervisor.toml"])
 
         @OptionGroup var source: Source
 
@@ -75,7 +87,8 @@ struct ConfigCommand: ParsableCommand {
     struct Import: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "import", abstract: "Makes a configuration of a scorpio.toml.",
-            discussion: "What has no counterpart is named at the end, as comments.")
+            discussion: "What has no counterpart is named at the end, as comments.",
+            examples: ["antares config import scorpio.toml supervisor.toml"])
 
         @Argument(help: "The scorpio.toml.")
         var scorpio: String
@@ -91,7 +104,7 @@ struct ConfigCommand: ParsableCommand {
             do throws(ConfigurationError) {
                 text = try ScorpioImport.configuration(path: scorpio)
             } catch {
-                throw CLIError(.usage, error.description)
+                throw CLIError(error)
             }
             try write(text, to: path, force: force)
         }
@@ -113,5 +126,12 @@ struct ConfigCommand: ParsableCommand {
 extension ParsableCommand {
     fileprivate func write(_ text: String, to path: String, force: Bool) throws(CLIError) {
         try ConfigCommand.write(text, to: path, force: force)
+    }
+}
+
+extension CLIError {
+    /// Each problem on a line of its own.
+    init(_ error: ConfigurationError) {
+        self.init(.usage, lines: error.problems.map(\.description))
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandUsage
 import Glibc
 import LinuxSystem
 
@@ -7,13 +8,14 @@ struct DiffCommand: ParsableCommand {
         commandName: "diff", abstract: "Shows what a job wrote: how its mount differs from the commit.",
         discussion: """
             A path, M path, D path, R from -> to: added, modified, deleted, renamed. A directory that was deleted or renamed is one \
-            line. Odd names are in quotes, with escapes as in C.
-
-            antares diff ci-4711
-            antares diff ci-4711 --name-only --null | xargs -0 ls -ld
-            antares diff ci-4711 --tar changes.tar      for another tree: what was deleted is .wh.NAME, as in layers of containers
-            antares diff ci-4711 --tar - | ssh host tar -x
-            """)
+            line. Odd names are in quotes, with escapes as in C. In an archive what was deleted is .wh.NAME, as in layers of containers.
+            """,
+        examples: [
+            "antares diff ci-4711",
+            "antares diff ci-4711 --name-only --null | xargs -0 ls -ld",
+            "antares diff ci-4711 --tar changes.tar   # for another tree",
+            "antares diff ci-4711 --tar - | ssh host tar -x",
+        ])
 
     @OptionGroup var global: GlobalOptions
 

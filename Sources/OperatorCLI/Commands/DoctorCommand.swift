@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandUsage
 import Supervision
 import SupervisorConfig
 
@@ -9,7 +10,8 @@ struct DoctorCommand: ParsableCommand {
         discussion: """
             Works without a supervisor, and ends within 10 s whatever hangs. Exit code 0 if nothing failed (warnings are no \
             failures), 1 if something did, 2 if the configuration cannot be read.
-            """)
+            """,
+        examples: ["antares doctor", "antares doctor --config supervisor.toml --json"])
 
     @OptionGroup var global: GlobalOptions
 
@@ -18,11 +20,11 @@ struct DoctorCommand: ParsableCommand {
 
     func run() throws {
         let configuration: SupervisorConfiguration
-        do {
+        do throws(ConfigurationError) {
             configuration = try ConfigurationLoader.load(path: config, environment: Environment.variables, flags: [])
                 .configuration
         } catch {
-            throw CLIError(.usage, "\(error)")
+            throw CLIError(error)
         }
         let socket = try global.localSocket(for: "doctor") ?? configuration.socket
         let checks = Doctor(configuration: configuration, socket: socket).examine()

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandUsage
 
 struct EventsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -6,9 +7,12 @@ struct EventsCommand: ParsableCommand {
         discussion: """
             Without --follow, what the supervisor keeps in memory. With --json one object a line; `{"kind":"gap"}` stands where events were \
             lost.
-
-            antares events --follow --json | jq 'select(.kind == "takeover")'
-            """)
+            """,
+        examples: [
+            "antares events --follow",
+            "antares events --follow --json | jq 'select(.kind == \"takeover\")'",
+            "antares events --after 4711   # what came after an event",
+        ])
 
     @OptionGroup var global: GlobalOptions
 

@@ -121,7 +121,9 @@ struct MountOptions: ParsableArguments {
         name: .customLong("at"), help: "Where to mount: an absolute path below mount_root or one of mountpoint_roots.")
     var mountpoint: String?
 
-    @Option(name: .customLong("label"), help: "KEY=VALUE, kept with the mount. May be repeated.")
+    @Option(
+        name: .customLong("label"),
+        help: ArgumentHelp("Kept with the mount. May be repeated.", valueName: "key=value"), transform: Label.init)
     var labels: [Label] = []
 
     @Option(help: "Unmounts after this time unless renewed, like 2h.", transform: Seconds.parse)
@@ -130,14 +132,16 @@ struct MountOptions: ParsableArguments {
     @Option(help: "Unmounts when nobody has used it for this time, like 30m.", transform: Seconds.parse)
     var idleTtl: Int?
 
-    struct Label: ExpressibleByArgument, Hashable, Sendable {
+    struct Label: Hashable, Sendable {
         let key: String
         let value: String
 
-        init?(argument: String) {
-            guard let equals = argument.firstIndex(of: "="), equals != argument.startIndex else { return nil }
-            key = String(argument[..<equals])
-            value = String(argument[argument.index(after: equals)...])
+        init(_ text: String) throws {
+            guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
+                throw ValidationError("write it as KEY=VALUE, like pipeline=nightly")
+            }
+            key = String(text[..<equals])
+            value = String(text[text.index(after: equals)...])
         }
     }
 

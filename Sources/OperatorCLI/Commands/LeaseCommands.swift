@@ -1,9 +1,11 @@
 import ArgumentParser
+import CommandUsage
 import SupervisorConfig
 
 struct RenewCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "renew", abstract: "Begins the lease of a mount anew.")
+        commandName: "renew", abstract: "Begins the lease of a mount anew.",
+        examples: ["antares renew ci-4711", "antares renew ci-4711 --ttl 10m"])
 
     @OptionGroup var global: GlobalOptions
 
@@ -23,7 +25,8 @@ struct RenewCommand: ParsableCommand {
 struct DrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "drain", abstract: "Takes in no further mounts, for maintenance; those that exist stay.",
-        discussion: "`antares list` shows what is left. A restarted supervisor takes mounts in again.")
+        discussion: "`antares list` shows what is left. A restarted supervisor takes mounts in again.",
+        examples: ["antares drain", "antares drain --undo"])
 
     @OptionGroup var global: GlobalOptions
 

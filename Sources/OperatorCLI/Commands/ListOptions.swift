@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Supervision
 
 /// Which mounts are shown, in which order, with which columns; once or again and again.
 struct ListOptions: ParsableArguments {
@@ -12,7 +13,7 @@ struct ListOptions: ParsableArguments {
     @Option(name: .customLong("label"), help: "Only mounts with this label, KEY or KEY=VALUE. May be repeated.")
     var labels: [String] = []
 
-    @Option(help: "Only mounts in this state, like Ready or Failed.")
+    @Option(help: ArgumentHelp("Only mounts in this state.", discussion: MountState.names.joined(separator: ", ")))
     var state: String?
 
     @Flag(help: "Shows it anew every two seconds, until interrupted.")
@@ -21,6 +22,12 @@ struct ListOptions: ParsableArguments {
     func validate() throws {
         for name in (columns ?? "").split(separator: ",") where MountColumn(rawValue: String(name)) == nil {
             throw ValidationError("`\(name)` is no column; there are \(MountColumn.names)")
+        }
+        if let state, !MountState.names.contains(where: { $0.lowercased() == state.lowercased() }) {
+            throw ValidationError("`\(state)` is no state; there are \(MountState.names.joined(separator: ", "))")
+        }
+        if let label = labels.first(where: { $0.isEmpty || $0.hasPrefix("=") }) {
+            throw ValidationError("`\(label)` is no label; write it as KEY or KEY=VALUE, like pipeline=nightly")
         }
         let key = sort.map { $0.hasPrefix("-") ? String($0.dropFirst()) : $0 }
         if let key, MountColumn(rawValue: key) == nil {

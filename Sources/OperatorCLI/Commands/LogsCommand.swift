@@ -1,27 +1,45 @@
 import ArgumentParser
+import CommandUsage
+import Supervision
 
 struct LogsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "logs",
         abstract: "Shows the last lines of the log, those of workers and cache owner too, from memory.",
-        discussion: """
-            antares logs ci-4711              what is about a job or a mount's id
-            antares logs --level warning      only what matters
-            """)
+        examples: [
+            "antares logs ci-4711   # what is about a job or a mount's id",
+            "antares logs --level warning   # only what matters",
+        ])
 
     @OptionGroup var global: GlobalOptions
 
     @Argument(help: "A job's name or a mount's id; else everything.")
     var mount: String?
 
-    @Option(help: "How many lines.")
+    @Option(help: "How many lines, at most \(LogRing.capacity).")
     var lines = 200
 
-    @Option(help: "Only this level and above: trace, debug, info, notice, warning, error or critical.")
-    var level: String?
+    @Option(
+        help: "Only this level and above: trace, debug, info, notice, warning, error or critical.",
+        transform: Self.level)
+    var level: LogLevel?
+
+    private static func level(_ text: String) throws -> LogLevel {
+        guard let level = LogLevel(rawValue: text) else {
+            throw ValidationError(
+                "`\(text)` is no level; there are trace, debug, info, notice, warning, error, critical")
+        }
+        return level
+    }
+
+    func validate() throws {
+        guard (1...LogRing.capacity).contains(lines) else {
+            throw ValidationError("--lines takes a number from 1 to \(LogRing.capacity), not \(lines)")
+        }
+    }
 
     func run() throws {
-        let answer = try global.client.logs(about: mount, lines: lines, level: level)
+        let answer = try global.client.logs(about: mount, lines: lines, level: level?.rawValue)
         if global.json { return Terminal.print(json: answer.json) }
         Terminal.print(
             answer.value.lines.map { line in

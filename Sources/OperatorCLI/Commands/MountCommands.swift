@@ -1,9 +1,15 @@
 import ArgumentParser
+import CommandUsage
 
 struct MountCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mount", abstract: "Makes a mount and prints where it is.",
-        discussion: "Asking again for the same job answers the same mount.")
+        discussion: "Asking again for the same job answers the same mount.",
+        examples: [
+            "antares mount ci-4711 --rev v1.2",
+            "antares mount ci-4711 --cl 4K7Q2WXA --base cl   # a changelist, where it was made",
+            "antares mount ci-4711 --label pipeline=nightly --ttl 2h --keep-upper",
+        ])
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var options: MountOptions
@@ -33,7 +39,11 @@ struct MountCommand: ParsableCommand {
 
 struct UnmountCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "umount", abstract: "Ends a mount; nothing is left of it.", aliases: ["unmount"])
+        commandName: "umount", abstract: "Ends a mount; nothing is left of it.",
+        examples: [
+            "antares umount ci-4711",
+            "antares umount ci-4711 --kill   # ends the processes that use it",
+        ], aliases: ["unmount"])
 
     @OptionGroup var global: GlobalOptions
 
@@ -59,7 +69,8 @@ struct UnmountCommand: ParsableCommand {
 struct ResetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reset", abstract: "Gives a mount a new worker, under running jobs.",
-        discussion: "For a mount that is quarantined because its workers kept ending: the same mount works again.")
+        discussion: "For a mount that is quarantined because its workers kept ending: the same mount works again.",
+        examples: ["antares reset ci-4711"])
 
     @OptionGroup var global: GlobalOptions
 
@@ -75,11 +86,12 @@ struct ResetCommand: ParsableCommand {
 struct ListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "Lists the mounts.",
-        discussion: """
-            antares list --label pipeline=nightly --sort=-age --columns job,state,age,mountpoint
-            antares list --state failed
-            antares list --watch
-            """, aliases: ["ls"])
+        examples: [
+            "antares list --label pipeline=nightly --sort=-age",
+            "antares list --columns job,state,age,mountpoint",
+            "antares list --state failed",
+            "antares list --watch",
+        ], aliases: ["ls"])
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var options: ListOptions
@@ -96,7 +108,8 @@ struct ListCommand: ParsableCommand {
 
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Shows the supervisor and its workers, or one mount.")
+        commandName: "status", abstract: "Shows the supervisor and its workers, or one mount.",
+        examples: ["antares status", "antares status ci-4711", "antares status --sort=-memory --watch"])
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var options: ListOptions

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandUsage
 import Glibc
 import LinuxSystem
 
@@ -11,9 +12,11 @@ struct RunCommand: ParsableCommand {
             code (128 + n for signal n, 127 if it is not found, 126 if it cannot be executed; 3 if COMMAND succeeded but an output \
             is missing or the unmount failed). COMMAND sees ANTARES_COMMIT, ANTARES_ORIGIN, ANTARES_JOB and ANTARES_MOUNTPOINT. \
             SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on to it.
-
-            antares run --rev v1.2 --output build/app:dist/ -- make -j8
-            """)
+            """,
+        examples: [
+            "antares run -- make -j8",
+            "antares run --rev v1.2 --output build/app:dist/ -- make -j8",
+        ])
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var options: MountOptions
@@ -34,7 +37,7 @@ struct RunCommand: ParsableCommand {
     var command: [String] = []
 
     func validate() throws {
-        if command.isEmpty { throw ValidationError("put the command after `--`: antares run -- make") }
+        if command.isEmpty { throw ValidationError("no command: put it after `--`, as in `antares run -- make`") }
         if global.json { throw ValidationError("`run` prints what its command prints; it has no --json") }
     }
 

@@ -1,11 +1,13 @@
 import ArgumentParser
+import CommandUsage
 import Glibc
 import LinuxSystem
 
 /// The old name of starting the service: becomes antares-supervisor with the same flags.
 struct ServeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "serve", abstract: "Starts the supervisor (antares-supervisor with the same flags).")
+        commandName: "serve", abstract: "Starts the supervisor (antares-supervisor with the same flags).",
+        examples: ["antares serve --config /etc/antares/supervisor.toml"])
 
     @Argument(parsing: .captureForPassthrough, help: "Flags of antares-supervisor.")
     var flags: [String] = []

@@ -1,15 +1,17 @@
 import ArgumentParser
+import CommandUsage
 
 struct SwitchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "switch", abstract: "Exchanges the changelist of a mount, at the same path, without a gap.",
         discussion: """
-            antares switch job7 --cl CHANGE02 --carry     what the job has written is taken over
-            antares switch job7 --none --discard          the commit alone, and a clean tree
-
             Without --carry or --discard nothing may have been written. Who has files or directories of the mount open still sees the view before; \
             it is told who that is. While what was written is copied, the mount is read-only.
-            """)
+            """,
+        examples: [
+            "antares switch ci-4711 --cl 4K7Q2WXB --carry   # takes over what the job wrote",
+            "antares switch ci-4711 --none --discard   # the commit alone, and a clean tree",
+        ])
 
     @OptionGroup var global: GlobalOptions
 

@@ -1,11 +1,13 @@
 import ArgumentParser
+import CommandUsage
 
 struct WorkersCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "workers",
         abstract:
             "Shows every process: what it serves, how busy it is, what it takes, who has its mount's descriptors.",
-        discussion: "Answers while workers hang: it reads the supervisor's memory and /proc.")
+        discussion: "Answers while workers hang: it reads the supervisor's memory and /proc.",
+        examples: ["antares workers", "antares workers --json"])
 
     @OptionGroup var global: GlobalOptions
 

@@ -1,4 +1,5 @@
 import Glibc
+import LinuxSystem
 
 /// Columns of text, as wide as they need to be.
 struct Table {
@@ -23,10 +24,9 @@ struct Table {
 }
 
 enum Printable {
-    /// What a client chose must not steer a terminal: control characters become `?`.
+    /// What a client chose must not steer a terminal.
     static func text(_ text: String) -> String {
-        String(
-            String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }))
+        TerminalText.line(text)
     }
 
     /// `1.5 MiB`.

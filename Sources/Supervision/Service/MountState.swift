@@ -10,6 +10,11 @@ public enum MountState: Hashable, Sendable {
     /// The worker cannot be kept alive; clients that know only the published states see `Failed`.
     case quarantined(reason: String)
 
+    /// All published names, in the order of a mount's life.
+    public static let names = [
+        Self.provisioning, .mounted, .ready, .quiescing, .unmounting, .unmounted, .failed(reason: ""),
+    ].map(\.name)
+
     /// The published name.
     public var name: String {
         switch self {

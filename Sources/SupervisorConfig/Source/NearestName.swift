@@ -1,7 +1,7 @@
 /// Guesses what somebody meant to write.
-enum NearestName {
+public enum NearestName {
     /// The candidate with the fewest edits to `name`, if they are few enough for a slip.
-    static func find(_ name: String, among candidates: [String]) -> String? {
+    public static func find(_ name: String, among candidates: [String]) -> String? {
         let limit = max(1, min(3, name.count / 3))
         let scored = candidates.map { (name: $0, distance: distance(name, $0)) }
         guard let best = scored.min(by: { $0.distance < $1.distance }), best.distance <= limit else { return nil }
