@@ -40,7 +40,7 @@ final class Crowd: Sendable {
     }
 
     /// Waits for a place in the listener's queue.
-    private static func connect(_ path: String) throws(SystemError) -> OwnedFD {
+    static func connect(_ path: String) throws(SystemError) -> OwnedFD {
         while true {
             do throws(SystemError) {
                 return try StreamSocket.connect(path)

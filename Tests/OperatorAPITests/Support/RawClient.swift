@@ -30,7 +30,7 @@ final class RawClient: Sendable {
     }
 
     convenience init(_ path: String) throws {
-        self.init(try StreamSocket.connect(path))
+        self.init(try Crowd.connect(path))
     }
 
     private init(_ connected: consuming OwnedFD) {
