@@ -7,15 +7,18 @@ extension OperatorResponder {
     func note(_ request: Request, _ route: Route?, _ caller: Caller, _ response: Response, _ duration: Duration) {
         // What a job wrote is read from its files, and it takes time.
         let isDiff = if case .diff = route { true } else { false }
-        guard isDiff || request.method != .get && request.method != .head else { return }
+        let isAudited = isDiff || request.method != .get && request.method != .head
+        let isSlow = duration > slow()
+        guard isAudited || isSlow else { return }
+        let made = response.headers[.contentLocation] ?? response.headers[.location]
         let metadata: Logger.Metadata = [
             "method": "\(request.method)", "route": "\(route?.pattern ?? "unknown")",
-            "target": "\(route?.target ?? "-")",
+            "target": "\(route?.target ?? made?.split(separator: "/").last.map(String.init) ?? "-")",
             "status": "\(response.status.code)", "uid": "\(caller.uid)", "pid": "\(caller.pid)",
             "role": "\(caller.role.rawValue)", "duration_ms": "\(duration / .milliseconds(1))",
         ]
-        audit?.info("audit", metadata: metadata)
-        if duration > slow() { logger.warning("slow request", metadata: metadata) }
+        if isAudited { audit?.info("audit", metadata: metadata) }
+        if isSlow { logger.warning("slow request", metadata: metadata) }
     }
 }
 

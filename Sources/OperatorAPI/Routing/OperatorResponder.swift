@@ -187,7 +187,9 @@ struct OperatorResponder: Sendable {
         let status = try await Self.finishing { [service] () async throws(SupervisorError) in
             try await service.create(decoded.request, caller: caller)
         }
-        return Self.json(.ok, MountStatusBody(status))
+        var response = Self.json(.ok, MountStatusBody(status))
+        response.headers[.contentLocation] = "/mounts/\(status.id)"
+        return response
     }
 
     private static func body(of request: Request) async throws(SupervisorError) -> ByteBuffer {

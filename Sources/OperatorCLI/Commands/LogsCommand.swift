@@ -40,6 +40,8 @@ struct LogsCommand: ParsableCommand {
 
     func run() throws {
         let answer = try global.client.logs(about: mount, lines: lines, level: level?.rawValue)
+        // One that was never there is an error; one of which nothing was written is not.
+        if let mount, answer.value.lines.isEmpty { _ = try global.client.mount(mount) }
         if global.json { return Terminal.print(json: answer.json) }
         Terminal.print(
             answer.value.lines.map { line in
