@@ -29,8 +29,8 @@ final class Daemon: Sendable {
 
     /// Starts everything, serves until a signal ends it, takes everything down.
     func run() async -> ExitCode {
-        let logger = Logger(label: "api") { [log] in log.labelled($0) }
-        let audit = Logger(label: "audit") { [log] in log.labelled($0) }
+        let logger = Logger(label: LogPart.api.rawValue) { [log] _ in log.of(.api) }
+        let audit = Logger(label: LogPart.audit.rawValue) { [log] _ in log.of(.audit) }
         let configuration = loaded.configuration
         // Before a mount is adopted: a configuration that does not do ends nothing that runs.
         do throws(OperatorAPIError) {
@@ -69,7 +69,7 @@ final class Daemon: Sendable {
         let serving = Task { [log] in
             do throws(OperatorAPIError) {
                 try await server.run {
-                    log.writer.write("ready")
+                    log.write(.notice, "ready", [("version", OperatorAPIServer.version), ("pid", "\(getpid())")])
                     await manager.ready()
                 }
                 source.yield(.served(nil))

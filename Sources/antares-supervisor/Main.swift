@@ -43,9 +43,11 @@ struct Main {
                 to: STDERR_FILENO)
             exit(ExitCode.internalError.rawValue)
         }
-        guard let writer = try? LogWriter(fd: STDERR_FILENO) else { exit(ExitCode.internalError.rawValue) }
+        guard let writer = try? LogWriter(fd: STDERR_FILENO, loss: arguments.logFormat.loss) else {
+            exit(ExitCode.internalError.rawValue)
+        }
         let log = StderrLogHandler(
-            label: "supervisor", writer: writer, format: arguments.logFormat,
+            part: .supervisor, writer: writer, format: arguments.logFormat,
             levels: LogLevels(loaded.configuration, forced: arguments.logLevel), ring: LogRing())
         let daemon = Daemon(loaded, log: log, signals: signals, load: load)
         guard let finished = try? EventCounter(semaphore: true) else { exit(ExitCode.internalError.rawValue) }

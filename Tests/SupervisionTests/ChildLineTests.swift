@@ -8,18 +8,30 @@ import Testing
     @Test func linesAreTakenApart() {
         let id = MountID.random()
         let worker = ChildLine("antares-worker[42] \(id): no answer: from the owner")
-        #expect(worker.part == "worker" && worker.level == .warning)
+        #expect(worker.part == .worker && worker.level == .warning)
         #expect(worker.message == "no answer: from the owner")
-        #expect(worker.fields == ["pid": "42", "mount": id.rawValue])
-        let owner = ChildLine("error event=origin-offline origin=main serving=\"what is cached\"")
-        #expect(owner.part == "cache" && owner.level == .error)
-        #expect(owner.message == "event=origin-offline origin=main serving=\"what is cached\"")
-        #expect(ChildLine("info event=worker-closed mount=\(id) reason=x").fields == ["mount": id.rawValue])
-        for odd in [
-            "", "antares-worker[", "antares-worker[x] y: z", "antares-worker[1]", "antares-worker[1]:", "warning",
-        ] {
-            #expect(ChildLine(odd).fields["mount"] == nil, "\(odd)")
-        }
+        #expect(shown(worker) == ["mount=\(id)", "pid=42"])
+        let owner = ChildLine(
+            #"error event=origin-offline origin=main serving="what is \"cached\"" path="a\\b\nc" empty="" end=1"#)
+        #expect(owner.part == .cache && owner.level == .error)
+        #expect(owner.message == "origin-offline")
+        #expect(
+            shown(owner) == ["origin=main", #"serving=what is "cached""#, "path=a\\b\nc", "empty=", "end=1"])
+        #expect(ChildLine("info event=ready").message == "ready")
+    }
+
+    @Test(arguments: [
+        "", "antares-worker[", "antares-worker[x] y: z", "antares-worker[1]", "Fatal error: x=y z", "event=\"open",
+        "event=a  b=c", "event=\"a\"b=c", "event=a =c", "event=\"a\\",
+    ]) func whatIsNeitherIsTheOwnersWord(odd: String) {
+        let line = ChildLine(odd)
+        #expect(line.part == .cache && line.level == .info && line.message == odd && line.fields.isEmpty)
+        let prefixed = ChildLine("warning " + odd)
+        #expect(prefixed.level == .warning && prefixed.message == odd && prefixed.fields.isEmpty)
+    }
+
+    private func shown(_ line: ChildLine) -> [String] {
+        line.fields.map { "\($0.0)=\($0.1)" }
     }
 
     @Test func bytesAreCutIntoLines() {
@@ -39,7 +51,7 @@ import Testing
         var messages: [String] { state.with { $0 } }
 
         func log(_ level: LogLevel, _ message: String, _ fields: [(String, String)]) {}
-        func keep(_ level: LogLevel, part: String, _ message: String, _ fields: [(String, String)]) {
+        func relay(_ level: LogLevel, of part: LogPart, _ message: String, _ fields: [(String, String)]) {
             state.with { $0.append(message) }
         }
     }
@@ -54,7 +66,8 @@ import Testing
         let kept = Kept()
         let lines = try ChildLines(runDirectory: directory, log: kept)
         let end = try #require(lines.openEnd())
-        let sink = LineSink(inherited: end.raw)
+        let null = try File.open("/dev/null", O_RDWR)
+        let sink = LineSink(inherited: end.raw, standardError: null.raw)
         sink.write(Array("info event=one\n".utf8))
         while kept.messages.count < 1 { await Task.yield() }
         // Another one on the same FIFO, as after a restart: whichever reads, the child's end is the same.
@@ -63,10 +76,8 @@ import Testing
         while kept.messages.count < 2 { await Task.yield() }
         sink.write(Array(repeating: UInt8(ascii: "x"), count: 100_000))
         while kept.messages.count < 3 { await Task.yield() }
-        #expect(kept.messages[..<2] == ["event=one", "event=two"])
-        // What is not a FIFO takes nothing, and a full one delays nobody.
-        LineSink(inherited: -1).write([0x0A])
-        LineSink().write([0x0A])
+        #expect(kept.messages[..<2] == ["one", "two"])
+        // A full one delays nobody.
         for _ in 0..<2000 { sink.write(Array("info event=flood\n".utf8)) }
         withExtendedLifetime(next) {}
     }

@@ -38,7 +38,7 @@ import Testing
     @Test func partsOfTheLogHaveLevels() throws {
         let loaded = try load("[supervisor]\nlog_level = \"warning\"\nlog_levels = [\"audit=info\", \"api=debug\"]\n")
         #expect(loaded.configuration.logLevel == .warning)
-        #expect(loaded.configuration.logLevels == ["audit": .info, "api": .debug])
+        #expect(loaded.configuration.logLevels == [.audit: .info, .api: .debug])
         #expect(loaded.description.contains("log_levels = [\"api=debug\", \"audit=info\"]  # s.toml:3\n"))
         #expect(try load(loaded.file).configuration == loaded.configuration)
         for wrong in ["api", "api=loud", "kernel=debug", "api=debug=info"] {

@@ -104,7 +104,7 @@ TOML
     export ANTARES_SOCKET=$farm/run/api.sock
     "$farm/bin/antares-supervisor" --config "$farm/supervisor.toml" 2>"$farm/supervisor.log" &
     supervisor_pid=$!
-    wait_for_line "$farm/supervisor.log" '^ready' 20 "$supervisor_pid" ||
+    wait_for_line "$farm/supervisor.log" " supervisor ready " 20 "$supervisor_pid" ||
         fail "the supervisor does not start"
 }
 

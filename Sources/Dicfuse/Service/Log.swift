@@ -2,15 +2,12 @@ import Glibc
 import LinuxSystem
 import Synchronization
 
-/// Lines on standard error: `level event key=value…`. A reader that does not read costs lines, never a wait.
+/// Lines for the supervisor, or standard error: `level event key=value…`. A reader that does not read costs lines, never a wait.
 final class Log: Sendable {
-    private let descriptor: Int32
     private let lines: LineSink
     private let dropped = Atomic<UInt64>(0)
 
-    /// `lines` gets them, too.
-    init(descriptor: Int32 = 2, lines: LineSink = LineSink()) {
-        self.descriptor = descriptor
+    init(lines: LineSink = LineSink()) {
         self.lines = lines
     }
 
@@ -30,13 +27,7 @@ final class Log: Sendable {
     }
 
     private func write(_ text: String) {
-        let bytes = Array(text.utf8)
-        let isKept = lines.write(bytes)
-        var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        let isTaken = poll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLOUT) != 0
-        if !isKept || !isTaken { dropped.add(1, ordering: .relaxed) }
-        guard isTaken else { return }
-        _ = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        if !lines.write(Array(text.utf8)) { dropped.add(1, ordering: .relaxed) }
     }
 
     /// Quoted where needed, so that a line stays one line and fields can be told apart.

@@ -2,7 +2,7 @@ import Glibc
 import LinuxSystem
 import WorkerProtocol
 
-/// Lines on standard error and for the supervisor: never blocking, and of failures only a few each second.
+/// Lines for the supervisor, or standard error: never blocking, and of failures only a few each second.
 final class FailureLog: Sendable {
     private static let linesPerSecond = 10
 
@@ -42,14 +42,9 @@ final class FailureLog: Sendable {
         if print { say(failure.description) } else { memory?.add(.unlogged) }
     }
 
-    /// Writes a line, or drops it if nobody reads: standard error may be a pipe of a supervisor that hangs.
+    /// Writes a line, or drops it if nobody reads: the supervisor may hang, and standard error be its pipe.
     func say(_ text: String) {
         let line = Array((prefix + text).utf8.prefix(1023)) + [UInt8(ascii: "\n")]
-        let isKept = lines.write(line)
-        var entry = pollfd(fd: 2, events: Int16(POLLOUT), revents: 0)
-        let isTaken = poll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLOUT) != 0
-        if !isKept || !isTaken { memory?.add(.unlogged) }
-        guard isTaken else { return }
-        _ = line.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
+        if !lines.write(line) { memory?.add(.unlogged) }
     }
 }

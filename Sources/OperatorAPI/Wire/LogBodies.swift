@@ -48,7 +48,7 @@ struct LogLineBody: Encodable {
         try container.encode(line.number, forKey: .number)
         try container.encode(line.time, forKey: .time)
         try container.encode(line.level.rawValue, forKey: .level)
-        try container.encode(line.part, forKey: .part)
+        try container.encode(line.part.rawValue, forKey: .part)
         try container.encode(line.message, forKey: .message)
         try container.encode(Dictionary(line.fields.map { ($0.name, $0.value) }) { $1 }, forKey: .fields)
     }

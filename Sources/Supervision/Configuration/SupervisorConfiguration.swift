@@ -67,9 +67,9 @@ public struct SupervisorConfiguration: Hashable, Sendable {
     /// Bytes per second that the origin must manage at least.
     public var minimumRate: UInt64 = 65536
 
-    /// From which level on the log is written; parts (`supervisor`, `api`, `audit`) may have their own.
+    /// From which level on the log is written; parts may have their own.
     public var logLevel = LogLevel.info
-    public var logLevels: [String: LogLevel] = [:]
+    public var logLevels: [LogPart: LogLevel] = [:]
     /// Requests to the API that take longer are logged as warnings.
     public var slowRequest: Duration = .seconds(5)
     /// Mounts, unmounts, fetches and requests of the kernel that take longer are logged and counted; zero for none.

@@ -1,13 +1,13 @@
 import Glibc
 import LinuxSystem
 
-/// Reads what workers and the cache owner write into their logs, for `GET /logs`; standard error has it, too.
+/// Reads what workers and the cache owner write into their logs, and passes it on to the supervisor's.
 ///
 /// One FIFO and one thread for all of them. It has a name in the run directory, so that the next supervisor finds it, and with it the processes that this one leaves
-/// behind. Who writes too much fills the FIFO and loses lines.
+/// behind. Who writes too much fills the FIFO and writes to standard error itself, as while there is no supervisor.
 final class ChildLines: Sendable {
     static let name = "lines"
-    /// More are not read; what does not fit the FIFO meanwhile is dropped where it is written.
+    /// More are not read: a child gone mad is not to have its say in the log before everybody else.
     static let linesPerSecond = 500
     /// Bytes of a line; of a longer one the rest is passed over.
     static let maximumLine = 4096
@@ -34,7 +34,7 @@ final class ChildLines: Sendable {
         try SystemThread.start(name: "child-lines") { [reader, log] in Self.read(reader, log) }.detach()
     }
 
-    /// An end for a child, with flags of its own: no child can make others wait. Nil if there is none to be had; then its lines are only on standard error.
+    /// An end for a child, with flags of its own: no child can make others wait. Nil if there is none to be had; then its lines go to standard error.
     func openEnd() -> SharedFD? {
         do throws(SystemError) {
             return SharedFD(try File.open(path, O_WRONLY | O_NONBLOCK))
@@ -59,7 +59,8 @@ final class ChildLines: Sendable {
             let length = Glibc.read(reader.raw, &buffer, buffer.count)
             guard length > 0 else { continue }
             for line in splitter.take(buffer[..<length]) {
-                log.keep(ChildLine(String(decoding: line, as: UTF8.self)))
+                let line = ChildLine(String(decoding: line, as: UTF8.self))
+                log.relay(line.level, of: line.part, line.message, line.fields)
                 count += 1
             }
             let now = Deadline.now

@@ -7,8 +7,7 @@ public struct LogLine: Hashable, Sendable {
     /// Milliseconds after 1970.
     public let time: Int64
     public let level: LogLevel
-    /// Who wrote it: `supervisor`, `api` or `audit` of the supervisor, `worker`, `cache`.
-    public let part: String
+    public let part: LogPart
     public let message: String
     public let fields: [SupervisionEvent.Detail]
 
@@ -38,7 +37,7 @@ public final class LogRing: Sendable {
         self.capacity = capacity
     }
 
-    public func add(time: Int64, _ level: LogLevel, part: String, _ message: String, _ fields: [(String, String)]) {
+    public func add(time: Int64, _ level: LogLevel, part: LogPart, _ message: String, _ fields: [(String, String)]) {
         let details = fields.map { SupervisionEvent.Detail($0.0, Self.cut($0.1)) }
         let message = Self.cut(message)
         state.with { state in

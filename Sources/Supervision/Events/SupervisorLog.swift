@@ -23,8 +23,8 @@ public enum LogLevel: String, Comparable, Sendable, CaseIterable {
 public protocol SupervisorLog: Sendable {
     /// `fields` are named values for machines, in the order in which they are shown.
     func log(_ level: LogLevel, _ message: String, _ fields: [(String, String)])
-    /// Keeps a line that a child has written itself, for whoever asks for the last lines. `fields` as above.
-    func keep(_ level: LogLevel, part: String, _ message: String, _ fields: [(String, String)])
+    /// Passes on a line that a child has written itself. `fields` as above.
+    func relay(_ level: LogLevel, of part: LogPart, _ message: String, _ fields: [(String, String)])
     /// Lines that found no room.
     var droppedLines: UInt64 { get }
 }
@@ -34,14 +34,9 @@ extension SupervisorLog {
         log(level, message, [])
     }
 
-    public func keep(_ level: LogLevel, part: String, _ message: String, _ fields: [(String, String)]) {}
+    public func relay(_ level: LogLevel, of part: LogPart, _ message: String, _ fields: [(String, String)]) {}
 
     public var droppedLines: UInt64 { 0 }
-
-    func keep(_ line: ChildLine) {
-        let fields = line.fields.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
-        keep(line.level, part: line.part, line.message, fields)
-    }
 }
 
 /// Drops everything, for tests.

@@ -17,7 +17,7 @@ struct Setting<Root>: Sendable {
         /// One of some words.
         case choice(Field<String>, [String])
         /// `part=level`, each part once.
-        case levels(Field<[String: LogLevel]>)
+        case levels(Field<[LogPart: LogLevel]>)
     }
 
     /// When another value counts.
@@ -104,8 +104,8 @@ struct Setting<Root>: Sendable {
         case .choice(let field, _): TOMLText.quoted(root[keyPath: field])
         case .levels(let field):
             "["
-                + root[keyPath: field].sorted { $0.key < $1.key }
-                .map { TOMLText.quoted("\($0.key)=\($0.value.rawValue)") }.joined(separator: ", ") + "]"
+                + root[keyPath: field].sorted { $0.key.rawValue < $1.key.rawValue }
+                .map { TOMLText.quoted("\($0.key.rawValue)=\($0.value.rawValue)") }.joined(separator: ", ") + "]"
         }
     }
 
@@ -134,20 +134,17 @@ struct Setting<Root>: Sendable {
         }
     }
 
-    /// The parts of the supervisor that write a log.
-    private static var logParts: [String] { ["supervisor", "api", "audit"] }
-
-    private func levels(_ value: ConfigurationValue) throws(ValueError) -> [String: LogLevel] {
-        var result: [String: LogLevel] = [:]
+    private func levels(_ value: ConfigurationValue) throws(ValueError) -> [LogPart: LogLevel] {
+        var result: [LogPart: LogLevel] = [:]
         for text in try strings(value) {
             let words = text.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
-            guard words.count == 2, Self.logParts.contains(words[0]), let level = LogLevel(rawValue: words[1]) else {
+            guard words.count == 2, let part = LogPart(rawValue: words[0]), let level = LogLevel(rawValue: words[1])
+            else {
+                let parts = LogPart.allCases.map(\.rawValue).joined(separator: ", ")
                 let levels = LogLevel.allCases.map(\.rawValue).joined(separator: ", ")
-                throw ValueError(
-                    "`\(text)` is not PART=LEVEL; parts are \(Self.logParts.joined(separator: ", ")), levels are \(levels)"
-                )
+                throw ValueError("`\(text)` is not PART=LEVEL; parts are \(parts), levels are \(levels)")
             }
-            result[words[0]] = level
+            result[part] = level
         }
         return result
     }

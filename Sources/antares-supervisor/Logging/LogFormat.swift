@@ -1,24 +1,38 @@
 import ArgumentParser
 import Glibc
 import Logging
+import Supervision
 
 /// How a line of the log looks.
 enum LogFormat: String, CaseIterable, ExpressibleByArgument, Sendable {
-    /// `2026-01-31T12:00:00.000Z info message key=value`, for people.
+    /// `2026-01-31T12:00:00.000Z info supervisor message key=value`, for people.
     case text
     /// One JSON object a line, for machines.
     case json
 
+    /// The line that says that lines were dropped.
+    func loss(_ count: Int) -> String {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return line(
+            time: time, level: .warning, part: .supervisor,
+            message: "lines of the log were dropped: standard error does not take them in time",
+            fields: [("lines", "\(count)")])
+    }
+
     /// One line without its end.
-    func line(time: timespec, level: Logger.Level, label: String, message: String, fields: [(String, String)]) -> String
+    func line(time: timespec, level: Logger.Level, part: LogPart, message: String, fields: [(String, String)]) -> String
     {
         let time = Self.timestamp(time)
         switch self {
         case .text:
             let tail = fields.map { " \($0.0)=\(Self.plain($0.1))" }.joined()
-            return "\(time) \(level.rawValue) \(Self.oneLine(message))\(tail)"
+            return "\(time) \(level.rawValue) \(part.rawValue) \(Self.oneLine(message))\(tail)"
         case .json:
-            let all = [("time", time), ("level", level.rawValue), ("label", label), ("message", message)] + fields
+            let own = [("time", time), ("level", level.rawValue), ("part", part.rawValue), ("message", message)]
+            // A child names its fields as it likes, and a name twice is for no reader of JSON (RFC 8259 §4).
+            let all =
+                own + fields.map { field in (own.contains { $0.0 == field.0 } ? field.0 + "_" : field.0, field.1) }
             return "{" + all.map { "\(Self.quoted($0.0)):\(Self.quoted($0.1))" }.joined(separator: ",") + "}"
         }
     }

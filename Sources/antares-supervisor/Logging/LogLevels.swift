@@ -2,11 +2,11 @@ import LinuxSystem
 import Logging
 import Supervision
 
-/// From which level on each part of the supervisor is written; may be changed while it runs.
+/// From which level on each part is written; may be changed while it runs.
 final class LogLevels: Sendable {
     private struct State {
         var general: LogLevel
-        var parts: [String: LogLevel]
+        var parts: [LogPart: LogLevel]
     }
 
     /// What the command line wants, whatever the configuration says.
@@ -22,7 +22,7 @@ final class LogLevels: Sendable {
         state.with { $0 = State(general: configuration.logLevel, parts: configuration.logLevels) }
     }
 
-    func level(of part: String) -> LogLevel {
+    func level(of part: LogPart) -> LogLevel {
         state.with { $0.parts[part] ?? forced ?? $0.general }
     }
 }

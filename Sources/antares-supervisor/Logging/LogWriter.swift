@@ -16,13 +16,18 @@ final class LogWriter: Sendable {
 
     private let fd: Int32
     private let limit: Int
+    private let loss: @Sendable (Int) -> String
     private let state = Guarded(State())
     private let wakeups: EventCounter
 
-    /// `limit` is how many bytes may wait. The descriptor must stay open.
-    init(fd: Int32, limit: Int = 1 << 20) throws(SystemError) {
+    /// - Parameters:
+    ///   - fd: Must stay open.
+    ///   - limit: How many bytes may wait.
+    ///   - loss: The line that says that so many were dropped.
+    init(fd: Int32, limit: Int = 1 << 20, loss: @escaping @Sendable (Int) -> String) throws(SystemError) {
         self.fd = fd
         self.limit = limit
+        self.loss = loss
         wakeups = try EventCounter(semaphore: true)
         try SystemThread.start(name: "log") { [self] in
             while true {
@@ -66,7 +71,7 @@ final class LogWriter: Sendable {
             return (state.lines, state.dropped)
         }
         var text = lines.map { $0 + "\n" }.joined()
-        if dropped > 0 { text += "(\(dropped) lines of the log were dropped)\n" }
+        if dropped > 0 { text += loss(dropped) + "\n" }
         // An error leaves nothing to be done: there is nowhere to tell it.
         text.withUTF8 { try? File.write(fd, UnsafeRawBufferPointer($0)) }
         state.with { $0.isWriting = false }

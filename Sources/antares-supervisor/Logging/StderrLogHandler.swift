@@ -4,8 +4,7 @@ import Supervision
 
 /// Sends swift-log's events to a `LogWriter`, and keeps the last ones.
 struct StderrLogHandler: LogHandler {
-    /// The part of the supervisor that writes.
-    let label: String
+    let part: LogPart
     let writer: LogWriter
     let format: LogFormat
     let levels: LogLevels
@@ -15,8 +14,8 @@ struct StderrLogHandler: LogHandler {
     /// Of a copy that is to say less.
     private var own: Logger.Level?
 
-    init(label: String, writer: LogWriter, format: LogFormat, levels: LogLevels, ring: LogRing) {
-        self.label = label
+    init(part: LogPart, writer: LogWriter, format: LogFormat, levels: LogLevels, ring: LogRing) {
+        self.part = part
         self.writer = writer
         self.format = format
         self.levels = levels
@@ -24,12 +23,12 @@ struct StderrLogHandler: LogHandler {
     }
 
     /// The same for another part.
-    func labelled(_ label: String) -> StderrLogHandler {
-        StderrLogHandler(label: label, writer: writer, format: format, levels: levels, ring: ring)
+    func of(_ part: LogPart) -> StderrLogHandler {
+        StderrLogHandler(part: part, writer: writer, format: format, levels: levels, ring: ring)
     }
 
     var logLevel: Logger.Level {
-        get { max(own ?? .trace, Logger.Level(levels.level(of: label))) }
+        get { max(own ?? .trace, Logger.Level(levels.level(of: part))) }
         set { own = newValue }
     }
 
@@ -49,27 +48,25 @@ struct StderrLogHandler: LogHandler {
         clock_gettime(CLOCK_REALTIME, &time)
         ring.add(
             time: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000,
-            LogLevel(rawValue: level.rawValue) ?? .info, part: label, message, fields)
-        writer.write(format.line(time: time, level: level, label: label, message: message, fields: fields))
+            LogLevel(rawValue: level.rawValue) ?? .info, part: part, message, fields)
+        writer.write(format.line(time: time, level: level, part: part, message: message, fields: fields))
     }
 }
 
-/// What the supervision logs, with its fields in their order.
+/// What the supervision logs or passes on, with its fields in their order.
 struct ServiceLog: SupervisorLog {
     let handler: StderrLogHandler
 
     func log(_ level: LogLevel, _ message: String, _ fields: [(String, String)]) {
-        let level = Logger.Level(level)
-        if level >= handler.logLevel { handler.write(level, message, fields) }
+        relay(level, of: handler.part, message, fields)
     }
 
     var droppedLines: UInt64 { handler.writer.droppedLines }
 
-    func keep(_ level: LogLevel, part: String, _ message: String, _ fields: [(String, String)]) {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        let milliseconds = Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
-        handler.ring.add(time: milliseconds, level, part: part, message, fields)
+    func relay(_ level: LogLevel, of part: LogPart, _ message: String, _ fields: [(String, String)]) {
+        let handler = handler.of(part)
+        let level = Logger.Level(level)
+        if level >= handler.logLevel { handler.write(level, message, fields) }
     }
 }
 

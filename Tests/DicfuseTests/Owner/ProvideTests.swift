@@ -111,7 +111,7 @@ struct ProvideTests {
         let directory = try TemporaryDirectory.make("inbox")
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let objects = try ObjectStore(directory)
-        let log = Log(descriptor: -1)
+        let log = Log(lines: LineSink(standardError: -1))
         let ids = try (0..<50).map { number in
             let bytes = Array("object \(number)".utf8)
             let id = ObjectID.hash(blob: bytes)

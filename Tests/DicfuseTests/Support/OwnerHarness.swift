@@ -15,7 +15,8 @@ final class OwnerHarness {
 
     init(_ configuration: CacheConfiguration, endedCleanly: Bool = true) throws {
         let server = try CacheServer(
-            configuration, endedCleanly: endedCleanly, listener: nil, signals: nil, log: Log(descriptor: Self.devNull))
+            configuration, endedCleanly: endedCleanly, listener: nil, signals: nil,
+            log: Log(lines: LineSink(standardError: Self.devNull)))
         self.server = server
         let ready = DispatchSemaphore(value: 0)
         thread = try SystemThread.start(name: "owner") {

@@ -17,16 +17,39 @@ import Testing
     @Test func aLineThatNobodyTakesIsCounted() throws {
         let full = try fullPipe()
         let free = try Pipe()
-        let log = Log(descriptor: full.write.raw)
+        let log = Log(lines: LineSink(standardError: full.write.raw))
         log.info("first")
         log.info("second")
         #expect(log.droppedLines == 2)
-        let other = Log(descriptor: free.write.raw, lines: LineSink(inherited: full.write.raw))
+        let other = Log(lines: LineSink(inherited: full.write.raw, standardError: full.write.raw))
         other.info("third")
-        #expect(other.droppedLines == 1, "the supervisor does not get it")
-        let third = Log(descriptor: free.write.raw)
+        #expect(other.droppedLines == 1)
+        let third = Log(lines: LineSink(standardError: free.write.raw))
         third.info("fourth")
         #expect(third.droppedLines == 0)
-        #expect(LineSink().write([10]), "nobody wants it")
+    }
+
+    @Test("The supervisor gets a line, and standard error only what the supervisor does not") func oneOfTwo() throws {
+        func text(_ pipe: borrowing Pipe) throws -> String {
+            try pipe.read.setNonBlocking(true)
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            return String(decoding: buffer[..<max(0, read(pipe.read.raw, &buffer, buffer.count))], as: UTF8.self)
+        }
+        let supervisor = try Pipe()
+        let standardError = try Pipe()
+        LineSink(inherited: supervisor.write.raw, standardError: standardError.write.raw).write(Array("a\n".utf8))
+        #expect(try text(supervisor) == "a\n" && text(standardError) == "")
+
+        let full = try fullPipe()
+        LineSink(inherited: full.write.raw, standardError: standardError.write.raw).write(Array("b\n".utf8))
+        #expect(try text(standardError) == "b\n", "no room")
+
+        let gone = try Pipe().takeWrite()
+        LineSink(inherited: gone.raw, standardError: standardError.write.raw).write(Array("c\n".utf8))
+        #expect(try text(standardError) == "c\n", "no reader")
+
+        let null = try File.open("/dev/null", O_RDWR)
+        LineSink(inherited: null.raw, standardError: standardError.write.raw).write(Array("d\n".utf8))
+        #expect(try text(standardError) == "d\n", "no FIFO")
     }
 }

@@ -148,7 +148,7 @@ extension SystemTests {
                 #expect(try counted("antares_slow_operations_total{operation=\"mount\"}") == 1)
                 #expect(try counted("antares_cache_slow_fetches_total") >= 1)
                 let log = try farm.log()
-                for line in ["slow requests", "slow mount", "event=slow-fetch"] {
+                for line in ["slow requests", "slow mount", "cache slow-fetch"] {
                     #expect(log.contains(line), "\(line)")
                 }
                 #expect(try farm.antares("umount", "slow").succeeded)
@@ -180,7 +180,7 @@ extension SystemTests {
                     try farm.api.get("/logs?" + query).body["lines"].elements
                 }
                 let mount = try farm.mount("m")
-                #expect(try lines("lines=2000").contains { $0["part"] == "cache" && $0["message"] == "event=ready" })
+                #expect(try lines("lines=2000").contains { $0["part"] == "cache" && $0["message"] == "ready" })
                 // The next supervisor hears those that the last one started.
                 try farm.killSupervisor()
                 try farm.startSupervisor()
@@ -198,7 +198,7 @@ extension SystemTests {
                 #expect(failure["fields"]["pid"].text == "\(try farm.workerPID(mount))")
                 #expect(try farm.antares("logs", "m").output.contains(failure["message"].text ?? "-"))
                 // Standard error has them, as ever.
-                #expect(try farm.log().contains("\(mount.id): \(failure["message"].text ?? "-")"))
+                #expect(try farm.log().contains(" worker \(failure["message"].text ?? "-") mount=\(mount.id)"))
                 try farm.unmount(mount)
             }
         }

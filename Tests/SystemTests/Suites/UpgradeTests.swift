@@ -47,7 +47,7 @@ extension SystemTests {
                 for job in jobs { try job.waitForRounds(2) }
                 for mount in mounts { #expect(try File.text(mount.path + "/many/file7").hasPrefix("line 7\n")) }
                 for job in jobs { try job.finish() }
-                #expect(try farm.log().contains("info event=ended"), "the owner ended in order")
+                #expect(try farm.log().contains("info cache ended"), "the owner ended in order")
                 for mount in mounts { try farm.unmount(mount) }
             }
         }

@@ -21,6 +21,8 @@ final class Farm: Sendable {
         var workerFaults: String?
         /// Whether pointers of Git LFS are followed.
         var lfs = false
+        /// As `antares-supervisor --log-format` takes it.
+        var logFormat = "text"
         /// Further lines of the section [supervisor].
         var settings = ""
     }
@@ -134,7 +136,9 @@ final class Farm: Sendable {
     ) throws {
         try writeConfiguration(onStop: onStop)
         let (process, _) = try start(
-            "antares-supervisor", ["--config", configurationPath], log: "supervisor.log", until: "ready",
+            "antares-supervisor", ["--config", configurationPath, "--log-format", options.logFormat],
+            log: "supervisor.log",
+            until: options.logFormat == "json" ? #""part":"supervisor","message":"ready""# : " supervisor ready ",
             environment: supervisorEnvironment + environment, inherited: inherited)
         state.with { $0.supervisor = process }
     }
@@ -245,7 +249,7 @@ final class Farm: Sendable {
         if answer.body["sealed"] == .boolean(true) { return }
         let deadline = Deadline.after(.seconds(60))
         while try !log().utf8.dropFirst(before).split(separator: 0x0A).contains(where: { line in
-            String(line)?.contains("event=sealed origin=local root=\(root) ") == true
+            String(line)?.contains(" cache sealed origin=local root=\(root) ") == true
         }) {
             if deadline.hasPassed { throw Trouble("\(commit) is not sealed:\n\(try log())") }
             _ = poll(nil, 0, 5)
@@ -355,7 +359,7 @@ final class Farm: Sendable {
             let lines = text.split(separator: 0x0A, omittingEmptySubsequences: false).dropLast()
             for line in lines {
                 let line = String(decoding: line, as: UTF8.self)
-                if line.hasPrefix(sign) { return (process, Substring(line)) }
+                if line.contains(sign) { return (process, Substring(line)) }
             }
             if process.waitForEnd(until: .after(.milliseconds(10))) {
                 _ = process.reap()

@@ -84,11 +84,11 @@ default = true
                 status, body = client.call("POST", "/cache/prefetch", {"rev": commit, "depth": 0})
                 if status != 202:
                     raise BenchError(f"POST /cache/prefetch: {status} {body}")
-                said = self.said("event=sealed", " ms=")
+                said = self.said(" cache sealed ", " ms=")
                 # The image is offered a moment before its line is in the log.
                 if body["sealed"] and said:
                     return said
-                refused = self.said("event=not-sealed")
+                refused = self.said(" cache not-sealed ")
                 if refused or time.monotonic() > until:
                     raise BenchError(f"{commit} is not sealed: {refused or 'not in time'}")
                 time.sleep(0.02)
