@@ -2,6 +2,7 @@ import Glibc
 import HTTPTypes
 import Hummingbird
 import LinuxSystem
+import Logging
 import NIOCore
 import Supervision
 import Testing
@@ -24,8 +25,17 @@ import Testing
         #expect(policy.role(uid: 1000, groups: [1000]) == nil)
         #expect(policy.role(uid: 0, groups: []) == .operator)
         #expect(policy.role(uid: 7, groups: [], supervisor: 7) == .operator)
-        // Where no group has a role the socket's mode decides.
-        #expect(AccessPolicy().role(uid: 1000, groups: []) == .operator)
+    }
+
+    @Test func whereNoGroupHasARoleTheSocketsOwnDecides() {
+        var policy = AccessPolicy()
+        #expect(policy.role(uid: 1000, groups: [5]) == nil)
+        #expect(policy.role(uid: 0, groups: []) == .operator)
+        policy.socketGroup = 5
+        #expect(policy.role(uid: 1000, groups: [5]) == .operator)
+        #expect(policy.role(uid: 1000, groups: [6]) == nil)
+        policy.readers = [5]
+        #expect(policy.role(uid: 1000, groups: [5]) == .reader)
     }
 
     @Test func everyRouteIsDecidedForEveryRole() {
@@ -149,6 +159,23 @@ import Testing
             #expect(page.status == 403 && page.body.contains("FORBIDDEN"))
             #expect(try await client.request("GET", "/mounts").status == 200)
         }
+    }
+
+    @Test func theAuditSaysFromWhereACallCame() async throws {
+        let lines = Guarded<[Logger.Metadata]>([])
+        let audit = Logger(label: "audit") { _ in CollectingLogHandler(lines: lines) }
+        try await RunningServer.with(listen: "127.0.0.1:0", audit: audit) { server in
+            let client = try RawClient(port: try #require(server.tcpPort))
+            #expect(try await client.request("POST", "/mounts", body: #"{"path":"/","job_id":"j"}"#).status == 200)
+            let local = try RawClient(server.socket)
+            #expect(try await local.request("DELETE", "/mounts/by-job/j").status == 200)
+        }
+        let said = lines.with { $0 }
+        try #require(said.count == 2)
+        let address = try #require(said[0]["address"]?.description)
+        let port = try #require(address.split(separator: ":").last.flatMap { UInt16($0) })
+        #expect(address == "127.0.0.1:\(port)" && port != 0)
+        #expect(said[1]["address"] == nil && said[1]["pid"]?.description == "\(getpid())")
     }
 
     @Test func anAgentSeesAndEndsItsOwn() async throws {

@@ -26,8 +26,8 @@ final class Gatekeeper: Sendable {
         self.policy.with { $0 = policy }
     }
 
-    var hasGroups: Bool {
-        policy.with { $0.hasGroups }
+    var socketGroup: UInt32? {
+        policy.with { $0.socketGroup }
     }
 
     func caller(of channel: any Channel) async throws(SupervisorError) -> Caller {
@@ -43,15 +43,19 @@ final class Gatekeeper: Sendable {
     }
 
     /// Who asks over TCP.
-    func caller(of request: HTTPRequest) throws(SupervisorError) -> Caller {
-        guard let network else { return PeerCredentials.nobody }
+    func caller(of request: HTTPRequest, from address: SocketAddress?) throws(SupervisorError) -> Caller {
+        var caller = PeerCredentials.nobody
+        if let address, let ip = address.ipAddress, let port = address.port {
+            caller.address = ip.contains(":") ? "[\(ip)]:\(port)" : "\(ip):\(port)"
+        }
+        guard let network else { return caller }
         guard network.hosts.allow(host: request.authority, origin: request.headerFields[.origin]) else {
             throw SupervisorError(
                 .forbidden,
                 "Host `\(request.authority ?? "")` with Origin `\(request.headerFields[.origin] ?? "")` is not served; allowed_hosts "
                     + "names further hosts")
         }
-        guard let tokens = network.tokens else { return PeerCredentials.nobody }
+        guard let tokens = network.tokens else { return caller }
         let scheme = "bearer "
         guard let value = request.headerFields[.authorization], value.lowercased().hasPrefix(scheme) else {
             throw SupervisorError(.unauthorized, "send a token: Authorization: Bearer TOKEN")
@@ -59,7 +63,6 @@ final class Gatekeeper: Sendable {
         guard let role = try tokens.role(of: value.dropFirst(scheme.count).trimmed) else {
             throw SupervisorError(.unauthorized, "the token is not known")
         }
-        var caller = PeerCredentials.nobody
         caller.role = role
         caller.isAuthenticated = true
         return caller

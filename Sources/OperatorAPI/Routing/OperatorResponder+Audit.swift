@@ -11,13 +11,14 @@ extension OperatorResponder {
         let isSlow = duration > slow()
         guard isAudited || isSlow else { return }
         let made = response.headers[.contentLocation] ?? response.headers[.location]
-        let metadata: Logger.Metadata = [
+        var metadata: Logger.Metadata = [
             "method": "\(request.method)", "route": "\(route?.pattern ?? "unknown")",
             "target": "\(route?.target ?? made?.split(separator: "/").last.map(String.init) ?? "-")",
             "status": "\(response.status.code)", "uid": "\(caller.uid)", "pid": "\(caller.pid)",
             "role": "\(caller.role.rawValue)", "duration_ms": "\(duration / .milliseconds(1))",
         ]
-        if isAudited { audit?.info("audit", metadata: metadata) }
+        if let address = caller.address { metadata["address"] = "\(address)" }
+        if isAudited { audit?.info("call", metadata: metadata) }
         if isSlow { logger.warning("slow request", metadata: metadata) }
     }
 }

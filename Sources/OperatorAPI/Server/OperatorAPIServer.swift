@@ -30,6 +30,7 @@ public final class OperatorAPIServer: Sendable {
     private let slow: Guarded<Duration>
     private let gate = Guarded<Gatekeeper?>(nil)
     private let identity = Guarded<TLSIdentity?>(nil)
+    private let socket = Guarded<SocketFile?>(nil)
     private let boundPort = Guarded<UInt16?>(nil)
 
     /// The TCP port that is served, once it is; for a configured port of 0 the one that the kernel chose.
@@ -75,7 +76,8 @@ public final class OperatorAPIServer: Sendable {
         gate.with { $0 = gatekeeper }
         let identity = try TLSIdentity(configuration)
         self.identity.with { $0 = identity }
-        let socket = try socketFile()
+        let socket = try socketFile(Self.policy(configuration))
+        self.socket.with { $0 = socket }
         let tcp = try tcpAddress()
         let bound = Guarded((missing: tcp == nil ? 1 : 2, failure: OperatorAPIError?.none))
         let announce: @Sendable () async -> Void = {
@@ -112,9 +114,16 @@ public final class OperatorAPIServer: Sendable {
     /// Gives groups other roles and reads certificate and key again. Throws `.configuration` for a group that there is not or a file that
     /// cannot be used; then all stays as it was.
     public func reload(_ configuration: SupervisorConfiguration) throws(OperatorAPIError) {
-        let policy = try Self.policy(configuration)
+        var policy = try Self.policy(configuration)
+        // The socket keeps the group that it has.
+        policy.socketGroup = gate.with { $0 }?.socketGroup
         try identity.with { $0 }?.reload()
         gate.with { $0 }?.replace(policy)
+        do throws(SystemError) {
+            try socket.with { $0 }?.set(mode: Self.socketMode(policy))
+        } catch {
+            throw OperatorAPIError(.system, "cannot change the mode of the socket: \(error)")
+        }
         slow.with { $0 = configuration.slowRequest }
     }
 
@@ -213,7 +222,9 @@ public final class OperatorAPIServer: Sendable {
                     let response: Response
                     do throws(SupervisorError) {
                         let caller =
-                            overTCP ? try gatekeeper.caller(of: request.head) : try await gatekeeper.caller(of: channel)
+                            overTCP
+                            ? try gatekeeper.caller(of: request.head, from: channel.remoteAddress)
+                            : try await gatekeeper.caller(of: channel)
                         response = await responder.respond(to: request, caller: caller, overTCP: overTCP)
                     } catch {
                         response = OperatorResponder.failure(error)
@@ -226,20 +237,18 @@ public final class OperatorAPIServer: Sendable {
         }
     }
 
-    private func socketFile() throws(OperatorAPIError) -> SocketFile {
-        var group: UInt32?
-        if let name = configuration.socketGroup {
-            group = Accounts.group(name)
-            if group == nil { throw OperatorAPIError(.configuration, "socket_group: there is no group `\(name)`") }
-        }
+    private func socketFile(_ policy: AccessPolicy) throws(OperatorAPIError) -> SocketFile {
         do throws(SystemError) {
-            // Where groups decide, everybody may connect and most are turned away.
-            let isOpen = group == nil && gate.with { $0 }?.hasGroups == true
-            let mode: mode_t = isOpen ? 0o666 : group == nil ? 0o600 : 0o660
-            return try SocketFile(path: configuration.socket, group: group, mode: mode)
+            return try SocketFile(
+                path: configuration.socket, group: policy.socketGroup, mode: Self.socketMode(policy))
         } catch {
             throw OperatorAPIError(.system, "cannot make the socket \(configuration.socket): \(error)")
         }
+    }
+
+    /// Where groups decide, everybody may connect and most are turned away, unless the socket has a group of its own.
+    private static func socketMode(_ policy: AccessPolicy) -> mode_t {
+        policy.socketGroup != nil ? 0o660 : policy.hasGroups ? 0o666 : 0o600
     }
 
     private func tcpAddress() throws(OperatorAPIError) -> BindAddress? {

@@ -10,7 +10,7 @@ final class SocketFile: Sendable {
     private let staging: String
     private let stagingDirectory: OwnedFD
     private let group: UInt32?
-    private let mode: mode_t
+    private let mode: Guarded<mode_t>
 
     /// What to bind; short enough for sockaddr_un wherever the socket's directory is.
     var bindPath: String {
@@ -21,7 +21,7 @@ final class SocketFile: Sendable {
     init(path: String, group: UInt32?, mode: mode_t) throws(SystemError) {
         self.path = path
         self.group = group
-        self.mode = mode
+        self.mode = Guarded(mode)
         let parent = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
         try Directory.create(parent.isEmpty ? "/" : parent)
         // A name that the next one knows: a process that is killed here leaves nothing for ever.
@@ -78,7 +78,7 @@ final class SocketFile: Sendable {
     func publish() throws(SystemError) {
         let bound = staging + "/s"
         if let group { try check(chown(bound, uid_t.max, group), "chown", bound) }
-        try check(chmod(bound, mode), "chmod", bound)
+        try check(chmod(bound, mode.with { $0 }), "chmod", bound)
         let identity = Self.identity(bound)
         // Not one rename from the other directory: that takes the rename lock of the filesystem (s_vfs_rename_mutex), which the copy-up of a
         // directory holds while it waits for a worker. Nothing can interrupt it: killed there, this process would not end, so no next one
@@ -94,6 +94,13 @@ final class SocketFile: Sendable {
         unlink(bound)
         rmdir(staging)
         published.with { $0 = identity }
+    }
+
+    /// Gives the socket another mode, now and if it is put into place later.
+    func set(mode: mode_t) throws(SystemError) {
+        self.mode.with { $0 = mode }
+        guard let own = published.with({ $0 }), Self.identity(path) == own else { return }
+        try check(chmod(path, mode), "chmod", path)
     }
 
     /// Removes the socket, unless somebody else's has taken its place.

@@ -110,6 +110,8 @@ public struct Caller: Hashable, Sendable {
     public var role: Role
     /// False for whoever comes over TCP where nobody is asked.
     public var isAuthenticated = true
+    /// Where a connection over TCP comes from, `address:port`.
+    public var address: String?
 
     public init(uid: UInt32, gid: UInt32, pid: Int32, groups: [UInt32] = [], role: Role = .operator) {
         self.uid = uid

@@ -15,6 +15,7 @@ struct RunningServer {
     /// Serves while `body` runs, then stops; the socket must be gone afterwards.
     static func with<Result: Sendable>(
         limits: ConnectionLimits = ConnectionLimits(), listen: String? = nil, group: String? = nil,
+        audit: Logger? = nil,
         configure: @Sendable (inout SupervisorConfiguration) -> Void = { _ in },
         _ body: @Sendable (RunningServer) async throws -> Result
     ) async throws -> Result {
@@ -26,7 +27,7 @@ struct RunningServer {
         configuration.socketGroup = group
         configure(&configuration)
         let server = OperatorAPIServer(
-            configuration: configuration, service: running.service, logger: quietLogger, limits: limits)
+            configuration: configuration, service: running.service, logger: quietLogger, limits: limits, audit: audit)
         let (serving, announce) = AsyncStream<Void>.makeStream()
         let run = Task {
             defer { announce.finish() }

@@ -158,5 +158,54 @@ extension SystemTests {
                 #expect(try ask(64721, groups: "64710", "DELETE", "/mounts/by-job/mine") == "200")
             }
         }
+
+        @Test("Groups that a reload gives a role get in, and nobody's connection outlives the role it came with")
+        func rolesChangeWhileItRuns() throws {
+            try Farm.run(Repository.small, Farm.Options(settings: "reader_groups = []")) { farm, _ in
+                func mode() throws -> UInt32 { try FileStatus(of: farm.api.socket).mode & 0o777 }
+                func reload(_ groups: String, until wanted: UInt32) throws {
+                    try Program.shell(
+                        "sed -i 's/^reader_groups.*/reader_groups = [\(groups)]/' supervisor.toml", in: farm.directory)
+                    farm.supervisor?.signal(SIGHUP)
+                    let deadline = Deadline.after(.seconds(20))
+                    while try mode() != wanted, !deadline.hasPassed { _ = poll(nil, 0, 10) }
+                    #expect(try mode() == wanted)
+                }
+                #expect(try mode() == 0o600)
+                try reload("\"64711\"", until: 0o666)
+                // Asks over one connection, the second time when a line comes.
+                let script = """
+                    import http.client, socket, sys
+                    class Connection(http.client.HTTPConnection):
+                        def connect(self):
+                            self.sock = socket.socket(socket.AF_UNIX)
+                            self.sock.connect(sys.argv[1])
+                    connection = Connection("x")
+                    for _ in range(2):
+                        connection.request("GET", "/mounts")
+                        answer = connection.getresponse()
+                        answer.read()
+                        print(answer.status, flush=True)
+                        sys.stdin.readline()
+                    """
+                let gate = farm.directory + "/gate"
+                let answers = farm.directory + "/answers"
+                try File.replace(farm.directory + "/ask.py", with: Array(script.utf8), mode: 0o644)
+                try check(mkfifo(gate, 0o600), "mkfifo", gate)
+                let client = try Program.start(
+                    "/bin/sh",
+                    [
+                        "-c",
+                        "exec setpriv --reuid 64720 --regid 64720 --groups 64711 python3 ask.py '\(farm.api.socket)' "
+                            + "<>'\(gate)' >'\(answers)'",
+                    ], directory: farm.directory)
+                let deadline = Deadline.after(.seconds(20))
+                while (try? File.text(answers)) != "200\n", !deadline.hasPassed { _ = poll(nil, 0, 10) }
+                try reload("", until: 0o600)
+                try Program.shell("printf '\\n\\n' >'\(gate)'")
+                #expect(client.waitForEnd(until: .after(.seconds(20))) && client.reap() == .code(0))
+                #expect(try File.text(answers) == "200\n403\n")
+            }
+        }
     }
 }
