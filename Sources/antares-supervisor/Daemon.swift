@@ -14,9 +14,12 @@ final class Daemon: Sendable {
     private let log: StderrLogHandler
     private let signals: Signals
     private let load: Load
+    /// As it was read last.
+    private let inForce: Guarded<LoadedConfiguration>
 
     init(_ loaded: LoadedConfiguration, log: StderrLogHandler, signals: consuming Signals, load: @escaping Load) {
         self.loaded = loaded
+        inForce = Guarded(loaded)
         self.log = log
         self.signals = signals
         self.load = load
@@ -56,7 +59,8 @@ final class Daemon: Sendable {
                 [("WatchdogSec", "\(timeout)"), ("least", "\(ManagerReports.leastWatchdog)")])
         }
         let server = OperatorAPIServer(
-            configuration: configuration, service: supervisor, logger: logger, audit: audit, ring: log.ring)
+            configuration: configuration, service: supervisor, logger: logger, audit: audit, ring: log.ring,
+            inForce: { [inForce] in inForce.with { $0 }.description })
         let code = await serve(server, supervisor)
         log.writer.flush(until: .after(.seconds(1)))
         return code
@@ -121,6 +125,7 @@ final class Daemon: Sendable {
             return current
         }
         log.levels.replace(reload.result.configuration)
+        inForce.with { $0 = reload.result }
         if !reload.applied.isEmpty { await supervisor.reload(reload.result.configuration) }
         log.write(
             .notice, "the configuration was read again",

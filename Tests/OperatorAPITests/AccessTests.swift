@@ -44,7 +44,7 @@ import Testing
             (.get, .mount("m"), true, true), (.delete, .mount("m"), true, false), (.get, .job("j"), true, true),
             (.delete, .job("j"), true, false), (.post, .renew("m"), true, false), (.post, .reset("m"), true, false),
             (.get, .diff("m"), true, true), (.get, .events, true, true), (.get, .metrics, false, true),
-            (.get, .cache, false, true),
+            (.get, .cache, false, true), (.get, .configuration, false, true),
             (.post, .cacheCollection, false, false), (.post, .cacheVerification, false, false),
             (.post, .cachePrefetch, false, false), (.post, .drain, false, false), (.delete, .drain, false, false),
         ]

@@ -12,7 +12,8 @@ import Testing
 
     private static let routes: [Route] = [
         .health, .cache, .cacheCollection, .cacheVerification, .cachePrefetch, .metrics, .events, .mounts, .mount("m"),
-        .ready("m"), .reset("m"), .job("j"), .renew("m"), .drain, .status, .workers, .openAPI, .logs, .changelist("m"),
+        .ready("m"), .reset("m"), .job("j"), .renew("m"), .drain, .status, .workers, .openAPI, .logs, .configuration,
+        .changelist("m"),
         .diff("m"),
     ]
 

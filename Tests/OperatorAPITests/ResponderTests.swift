@@ -1,6 +1,8 @@
 import FoundationEssentials
 import HTTPTypes
 import Hummingbird
+import LinuxSystem
+import Logging
 import NIOCore
 import Supervision
 import Testing
@@ -26,6 +28,29 @@ import Testing
 
     private func object(_ json: String) throws -> [String: JSON] {
         try JSONDecoder().decode([String: JSON].self, from: Data(json.utf8))
+    }
+
+    @Test func whatIsSlowIsSaidAndWhatReadsIsNotAudited() async throws {
+        let (said, audited) = (Guarded<[Logger.Metadata]>([]), Guarded<[Logger.Metadata]>([]))
+        let limit = Guarded(Duration.zero)
+        var responder = OperatorResponder(
+            service: service, logger: Logger(label: "api") { _ in CollectingLogHandler(lines: said) }, version: "test",
+            audit: Logger(label: "audit") { _ in CollectingLogHandler(lines: audited) }, slow: { limit.with { $0 } })
+        responder.configuration = { "[supervisor]\n" }
+        func ask(_ method: HTTPRequest.Method, _ path: String) async -> Response {
+            let head = HTTPRequest(method: method, scheme: "http", authority: "x", path: path)
+            let request = Request(head: head, body: RequestBody(buffer: ByteBuffer()))
+            return await responder.respond(to: request, caller: Caller(uid: 7, gid: 7, pid: 5))
+        }
+        func slow() -> [Logger.Metadata] { said.with { $0.filter { $0["duration_ms"] != nil } } }
+        let answer = await ask(.get, "/config")
+        #expect(answer.status == .ok && answer.headers[.contentType] == "application/toml; charset=utf-8")
+        #expect(slow().count == 1 && slow().first?["route"] == "/config" && slow().first?["uid"] == "7")
+        limit.with { $0 = .seconds(60) }
+        _ = await ask(.get, "/config")
+        _ = await ask(.post, "/drain")
+        #expect(slow().count == 1)
+        #expect(audited.with { $0.map { $0["route"] } } == ["/drain"])
     }
 
     @Test func aMountHasThePublishedFieldsAndOurs() async throws {

@@ -28,6 +28,7 @@ import Testing
         // By number, not by text.
         #expect(try names(["--sort", "restarts"]) == ["c", "b", "a"])
         #expect(try names(["--sort=-restarts"]) == ["a", "b", "c"])
+        #expect(try names(["--sort", "-restarts"]) == ["a", "b", "c"])
         #expect(try names(["--label", "pipeline=nightly"]) == ["b", "c"])
         #expect(try names(["--label", "pipeline", "--state", "ready"]) == ["b", "a"])
         #expect(try names(["--label", "stage"]) == [])

@@ -111,6 +111,18 @@ extension OpenAPIDocument {
             }
           }
         },
+        "/config": {
+          "get": {
+            "operationId": "configuration",
+            "summary": "The configuration in force, and where each value comes from.",
+            "description": "Roles: operator, reader. As TOML, with a comment behind each value. Of secrets it has only the names of their files.",
+            "responses": {
+              "200": {"description": "the configuration", "content": {"application/toml": {"schema": {"type": "string"}}}},
+              "401": {"$ref": "#/components/responses/E401"},
+              "403": {"$ref": "#/components/responses/E403"}
+            }
+          }
+        },
         "/metrics": {
           "get": {
             "operationId": "metrics",

@@ -17,6 +17,8 @@ struct OperatorResponder: Sendable {
     var audit: Logger?
     /// What `GET /logs` shows.
     var ring: LogRing?
+    /// The configuration in force as `GET /config` shows it.
+    var configuration: @Sendable () -> String = { "" }
     /// What takes longer is said.
     var slow: @Sendable () -> Duration = { .seconds(5) }
 
@@ -63,6 +65,8 @@ struct OperatorResponder: Sendable {
             return Self.json(.ok, WorkersBody(await service.status().processes))
         case (.get, .logs):
             return Self.json(.ok, try LogsBody(ring, path: request.head.path ?? ""))
+        case (.get, .configuration):
+            return Self.text(configuration(), type: "application/toml; charset=utf-8")
         case (.get, .openAPI):
             return Self.raw(.ok, OpenAPIDocument.json.utf8)
         case (_, .legacy(let path)):

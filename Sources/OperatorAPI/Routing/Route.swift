@@ -21,6 +21,7 @@ enum Route: Hashable, Sendable {
     case workers
     case openAPI
     case logs
+    case configuration
     /// What the old daemon served beside this API; the path itself.
     case legacy(String)
     /// The published changelist route of a mount.
@@ -43,6 +44,7 @@ enum Route: Hashable, Sendable {
         case 1 where segments[0] == "workers": self = .workers
         case 1 where segments[0] == "openapi.json": self = .openAPI
         case 1 where segments[0] == "logs": self = .logs
+        case 1 where segments[0] == "config": self = .configuration
         case 2... where segments[0] == "api" && (segments[1] == "fs" || segments == ["api", "config"]):
             self = .legacy("/" + segments.joined(separator: "/"))
         case 1 where segments[0] == "metrics": self = .metrics
@@ -67,7 +69,8 @@ enum Route: Hashable, Sendable {
     /// For the `Allow` header.
     var methods: [String] {
         switch self {
-        case .health, .ready, .cache, .metrics, .events, .status, .workers, .openAPI, .logs, .diff: ["GET"]
+        case .health, .ready, .cache, .metrics, .events, .status, .workers, .openAPI, .logs, .configuration, .diff:
+            ["GET"]
         case .legacy: []
         case .cacheCollection, .cacheVerification, .cachePrefetch: ["POST"]
         case .mounts: ["GET", "POST"]
@@ -100,6 +103,7 @@ enum Route: Hashable, Sendable {
         case .workers: "/workers"
         case .openAPI: "/openapi.json"
         case .logs: "/logs"
+        case .configuration: "/config"
         case .legacy: "/api"
         }
     }

@@ -38,19 +38,19 @@ public final class OperatorAPIServer: Sendable {
         boundPort.with { $0 }
     }
 
-    /// `audit` gets a line for each call that changes something; `ring` is what `GET /logs` shows.
+    /// `audit` gets a line for each call that changes something; `ring` is what `GET /logs` shows, `inForce` what `GET /config` does.
     public convenience init(
         configuration: SupervisorConfiguration, service: any MountService, logger: Logger, audit: Logger? = nil,
-        ring: LogRing? = nil
+        ring: LogRing? = nil, inForce: @escaping @Sendable () -> String = { "" }
     ) {
         self.init(
             configuration: configuration, service: service, logger: logger, limits: ConnectionLimits(), audit: audit,
-            ring: ring)
+            ring: ring, inForce: inForce)
     }
 
     init(
         configuration: SupervisorConfiguration, service: any MountService, logger: Logger, limits: ConnectionLimits,
-        audit: Logger? = nil, ring: LogRing? = nil
+        audit: Logger? = nil, ring: LogRing? = nil, inForce: @escaping @Sendable () -> String = { "" }
     ) {
         self.configuration = configuration
         self.logger = logger
@@ -58,7 +58,7 @@ public final class OperatorAPIServer: Sendable {
         slow = Guarded(configuration.slowRequest)
         responder = OperatorResponder(
             service: service, logger: logger, version: Self.version, audit: audit, ring: ring,
-            slow: { [slow] in slow.with { $0 } })
+            configuration: inForce, slow: { [slow] in slow.with { $0 } })
     }
 
     /// Throws what would keep the API from being served: groups, tokens, certificate. Nothing is kept: it is for before anything else is

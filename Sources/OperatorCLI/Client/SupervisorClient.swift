@@ -41,6 +41,11 @@ struct SupervisorClient {
         return try decoded(send("GET", "/logs" + query))
     }
 
+    /// The configuration in force, TOML.
+    func configuration() throws(CLIError) -> [UInt8] {
+        try send("GET", "/config")
+    }
+
     /// An answer as it comes, for a report.
     func raw(_ path: String) throws(CLIError) -> [UInt8] {
         try send("GET", path)

@@ -21,7 +21,7 @@ struct BugreportCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Option(help: "The supervisor's configuration; else the defaults and ANTARES_* variables.")
+    @Option(help: "The supervisor's configuration; else that of the running one.")
     var config: String?
 
     @Argument(help: "The archive to write.")

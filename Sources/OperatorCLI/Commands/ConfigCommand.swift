@@ -74,13 +74,25 @@ struct ConfigCommand: ParsableCommand {
 
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "show", abstract: "Shows what is in force, and where each value comes from.",
-            examples: ["antares config show --config supervisor.toml"])
+            commandName: "show", abstract: "Shows a configuration, and where each value comes from.",
+            examples: [
+                "antares config show --running",
+                "antares config show --config supervisor.toml",
+            ])
 
+        @OptionGroup var global: GlobalOptions
         @OptionGroup var source: Source
 
+        @Flag(help: "What the running supervisor goes by, instead of what a file says.")
+        var running = false
+
+        func validate() throws {
+            if running, source.config != nil { throw ValidationError("name a file or --running, not both") }
+        }
+
         func run() throws {
-            Terminal.write(try source.load().description, to: STDOUT_FILENO)
+            let text = running ? try global.client.configuration() : Array(try source.load().description.utf8)
+            Terminal.write(String(decoding: text, as: UTF8.self), to: STDOUT_FILENO)
         }
     }
 

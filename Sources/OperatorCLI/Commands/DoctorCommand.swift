@@ -15,19 +15,23 @@ struct DoctorCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Option(help: "The supervisor's configuration; else the defaults and ANTARES_* variables.")
+    @Option(
+        help: "The supervisor's configuration; else that of the running one, else the defaults and ANTARES_* variables."
+    )
     var config: String?
 
     func run() throws {
-        let configuration: SupervisorConfiguration
+        let named = try global.localSocket(for: "doctor")
+        let inForce: ConfigurationInForce
         do throws(ConfigurationError) {
-            configuration = try ConfigurationLoader.load(path: config, environment: Environment.variables, flags: [])
-                .configuration
+            inForce = try ConfigurationInForce(file: config, socket: named ?? GlobalOptions.defaultSocket)
         } catch {
             throw CLIError(error)
         }
-        let socket = try global.localSocket(for: "doctor") ?? configuration.socket
-        let checks = Doctor(configuration: configuration, socket: socket).examine()
+        let configuration = inForce.loaded.configuration
+        let checks =
+            [Check("configuration", .ok, inForce.source)]
+            + Doctor(configuration: configuration, socket: named ?? configuration.socket).examine()
         if global.json {
             Terminal.print(json: DoctorReport(checks).json)
         } else {

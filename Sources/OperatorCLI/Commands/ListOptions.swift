@@ -7,7 +7,7 @@ struct ListOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Columns, separated by commas.", discussion: MountColumn.names))
     var columns: String?
 
-    @Option(help: "A column to sort by; `-` before it for the other way round.")
+    @Option(parsing: .unconditional, help: "A column to sort by; `-` before it for the other way round.")
     var sort: String?
 
     @Option(name: .customLong("label"), help: "Only mounts with this label, KEY or KEY=VALUE. May be repeated.")

@@ -53,9 +53,10 @@ struct BugReport {
             }
         }
         do throws(ConfigurationError) {
-            let loaded = try ConfigurationLoader.load(path: config, environment: Environment.variables)
-            result.append(("configuration.toml", Array(loaded.description.utf8)))
-            let checks = Doctor(configuration: loaded.configuration, socket: socket).examine()
+            let inForce = try ConfigurationInForce(file: config, socket: socket)
+            let text = "# From \(inForce.source).\n\(inForce.text)"
+            result.append(("configuration.toml", Array(text.utf8)))
+            let checks = Doctor(configuration: inForce.loaded.configuration, socket: socket).examine()
             result.append(("doctor.json", DoctorReport(checks).json))
             result.append(("processes", Array(processes().utf8)))
         } catch {

@@ -12,7 +12,8 @@ struct EventReport: Decodable, Hashable {
     let details: [String: String]?
 
     private enum CodingKeys: String, CodingKey {
-        case kind, id, job, cause, details
+        case kind, id, cause, details
+        case job = "job_id"
         case time = "time_epoch_ms"
         case mount = "mount_id"
         case duration = "duration_ms"

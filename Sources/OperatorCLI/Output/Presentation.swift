@@ -93,15 +93,22 @@ enum Presentation {
         return table.lines
     }
 
-    /// `2024-11-22T17:38:01.250Z takeover job 3.2 ms: signal 9 (pid=12 reason=killed)`.
+    /// Time, id, what, mount, job, duration, cause and details, the first ones in columns:
+    /// `2026-11-22T17:38:01.250Z    4711  takeover            824d59b0  ci-17             3.2 ms  signal 9 (pid=12 reason=killed)`.
     static func event(_ event: EventReport) -> String {
-        var line = Printable.time(event.time ?? 0) + "  \(event.kind)"
-        if event.kind == "gap" { return line + ": events were lost here" }
-        if let who = event.job ?? event.mount { line += "  \(who)" }
-        if let duration = event.duration { line += "  \(Int((duration * 1000).rounded())) µs" }
-        if let cause = event.cause { line += "  \(cause)" }
+        let time = Printable.time(event.time ?? 0)
+        if event.kind == "gap" { return time + "  events were lost here: more came than the supervisor keeps" }
+        let id = event.id.map(String.init) ?? "-"
+        var line = time + "  " + String(repeating: " ", count: max(0, 6 - id.count)) + id
+        let mount = event.mount.map { String($0.prefix { $0 != "-" }) } ?? "-"
+        let duration = event.duration.map(Printable.duration(milliseconds:)) ?? "-"
+        for (text, width) in [(event.kind, 19), (mount, 8), (event.job ?? "-", 16), (duration, 8)] {
+            line += "  " + text + String(repeating: " ", count: max(0, width - text.count))
+        }
         let details = (event.details ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-        if !details.isEmpty { line += "  (\(details.joined(separator: " ")))" }
+        let why = [event.cause, details.isEmpty ? nil : "(\(details.joined(separator: " ")))"].compactMap { $0 }
+        line += "  " + why.joined(separator: " ")
+        while line.last == " " { line.removeLast() }
         return Printable.text(line)
     }
 

@@ -56,6 +56,20 @@ enum Printable {
         return "\(date)T\(time).\(digits(Int(milliseconds % 1000), 3))Z"
     }
 
+    /// `850 µs`, `3.2 ms`, `41 ms`, `1.6 s`, and from a minute on as below.
+    static func duration(milliseconds: Double) -> String {
+        func digits(_ value: Double) -> String {
+            let tenths = Int((value * 10).rounded())
+            return value < 10 ? "\(tenths / 10).\(tenths % 10)" : String(Int(value.rounded()))
+        }
+        switch milliseconds {
+        case ..<0.9995: return "\(Int((max(0, milliseconds) * 1000).rounded())) µs"
+        case ..<999.5: return digits(milliseconds) + " ms"
+        case ..<59_950: return digits(milliseconds / 1000) + " s"
+        default: return duration(seconds: Int(clamping: Int64(min(milliseconds / 1000, 1e15))))
+        }
+    }
+
     /// `1d 2h`, `3h 4m`, `5m 6s`, `7s`.
     static func duration(seconds: Int) -> String {
         let parts = [(seconds / 86400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")]

@@ -15,7 +15,9 @@ enum RequestRules {
         if request.labels.count > maximumLabels { throw invalid("at most \(maximumLabels) labels") }
         for (key, value) in request.labels {
             guard plain(key, limit: maximumName), plain(value, limit: maximumPath) else {
-                throw invalid("label \(key)")
+                throw invalid(
+                    "label \(key): a name has 1 to \(maximumName) bytes, a value at most \(maximumPath), and neither has control characters"
+                )
             }
         }
         return result

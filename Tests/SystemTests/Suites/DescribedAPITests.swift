@@ -59,7 +59,8 @@ extension SystemTests {
         // MARK: What is right
 
         private func service(_ client: DescribedClient) throws {
-            for path in ["/health", "/status", "/workers", "/metrics", "/openapi.json", "/mounts", "/cache"] {
+            for path in ["/health", "/status", "/workers", "/config", "/metrics", "/openapi.json", "/mounts", "/cache"]
+            {
                 try client.ask("GET", path, expecting: 200)
             }
             try client.ask("GET", "/logs", query: "?lines=5&level=info", expecting: 200)

@@ -156,7 +156,7 @@ final class Farm: Sendable {
         options.workerFaults.map { ["ANTARES_TEST_WORKER_FAULTS=\($0)"] } ?? []
     }
 
-    private var configurationPath: String { directory + "/supervisor.toml" }
+    var configurationPath: String { directory + "/supervisor.toml" }
 
     private func writeConfiguration(onStop: String? = nil) throws {
         try Directory.create(builds)
