@@ -24,6 +24,8 @@ import WorkerProtocol
         two.note(.damaged)
         one.add(.resent, 3)
         two.add(.unlogged, 4)
+        two.add(.broughtAhead, 9)
+        two.add(.usedAhead, 7)
         let before = ledger.totals
         #expect(before.counts[.read].count == 2 && before.counts[.read].sum == 3000)
         #expect(before.counts[.damaged] == 1 && before.resent == 3 && before.unloggedLines == 4)
@@ -36,6 +38,7 @@ import WorkerProtocol
         three.note(.read, took: 1)
         ledger.exchange(two, for: three)
         #expect(ledger.totals.counts[.read].count == 3 && ledger.totals.unloggedLines == 4)
+        #expect(ledger.totals.broughtAhead == 9 && ledger.totals.usedAhead == 7)
         ledger.exchange(three, for: three)
         #expect(ledger.totals.counts[.read].count == 3)
     }

@@ -10,16 +10,14 @@ struct Ahead: Sendable {
     private var directories = AheadWindow(.directories)
     private var unused: Set<ObjectID> = []
     private var asking: AheadRange?
-    /// Entries that came before anybody asked, and how many of them were used.
-    private(set) var brought: UInt64 = 0
-    private(set) var used: UInt64 = 0
+    private var counts = AheadCounts()
 
     /// A job needs entry `index` of `directory`, whose id is `id`. See `AheadWindow.note`.
     mutating func note(
         _ id: ObjectID, _ index: Int, of directory: ObjectID, _ wanted: AheadRange.Wanted, distance: (Int) -> Int?
     ) {
         let cameAhead = unused.remove(id) != nil
-        if cameAhead { used += 1 }
+        if cameAhead { counts.used += 1 }
         let range = change(wanted) { $0.note(index, of: directory, cameAhead: cameAhead, distance: distance) }
         asking = range ?? asking
     }
@@ -30,11 +28,17 @@ struct Ahead: Sendable {
         return asking
     }
 
+    /// What there is to count since the last call.
+    mutating func takeCounts() -> AheadCounts {
+        defer { counts = AheadCounts() }
+        return counts
+    }
+
     /// What came of it: the entries that are kept, in order.
     mutating func arrived(
         _ kept: [(index: Int, id: ObjectID)], of directory: ObjectID, _ wanted: AheadRange.Wanted, next: Int?
     ) {
-        brought += UInt64(kept.count)
+        counts.brought += UInt64(kept.count)
         if unused.count + kept.count > Self.limit { unused = [] }
         unused.formUnion(kept.map(\.id))
         let indices = kept.map(\.index)

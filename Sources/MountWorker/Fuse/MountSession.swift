@@ -105,11 +105,19 @@ final class MountSession: Sendable {
         log.note(Failure(.ioError, cause, .poison))
     }
 
+    private func count(_ counts: AheadCounts) {
+        if counts.brought > 0 { memory.add(.broughtAhead, counts.brought) }
+        if counts.used > 0 { memory.add(.usedAhead, counts.used) }
+    }
+
     /// Answers an operation now or lets it wait.
     func serve(_ operation: Operation, _ reply: consuming FuseReply) {
         faults.strike(operation, .early)
         let slot = ReaderSlot.current
-        let (step, ahead) = core.with { ($0.lower.step(operation), $0.lower.takeAhead()) }
+        let (step, ahead, counts) = core.with {
+            ($0.lower.step(operation), $0.lower.takeAhead(), $0.lower.takeAheadCounts())
+        }
+        count(counts)
         // Behind the answer, or the question that somebody waits for.
         defer { if let ahead { cache.ask(ahead: ahead) } }
         if case .reply(let answer) = step {
@@ -246,7 +254,11 @@ final class MountSession: Sendable {
 
     /// Something came that nobody waits for yet.
     func receive(ahead supply: AheadSupply) {
-        core.with { $0.lower.supply(ahead: supply) }
+        count(
+            core.with { core in
+                core.lower.supply(ahead: supply)
+                return core.lower.takeAheadCounts()
+            })
     }
 
     /// Notes what the control thread is working on.

@@ -45,7 +45,7 @@ struct Lower: ServedTree {
     private var files: BoundedCache<ObjectID, BlobContents>
     private var inline: BoundedCache<ObjectID, BlobContents>
     private var details: BoundedCache<DetailKey, PackedEntry>
-    private(set) var ahead = Ahead()
+    private var ahead = Ahead()
 
     init(_ parameters: SessionParameters, nodes: NodeTable, limits: Limits = Limits()) {
         root = parameters.root
@@ -102,6 +102,10 @@ struct Lower: ServedTree {
 
     mutating func takeAhead() -> AheadRange? {
         ahead.take()
+    }
+
+    mutating func takeAheadCounts() -> AheadCounts {
+        ahead.takeCounts()
     }
 
     mutating func forgetAhead() {

@@ -16,6 +16,8 @@ protocol ServedTree {
     mutating func answer(_ operation: Operation, failing failure: Failure) -> Answer
     /// What to ask for before anybody does, after the last `step`. Nil most of the time.
     mutating func takeAhead() -> AheadRange?
+    /// What there is to count of it since the last call.
+    mutating func takeAheadCounts() -> AheadCounts
     /// Takes note of what came of it.
     mutating func supply(ahead: AheadSupply)
     /// The socket on which it was asked for is lost.
@@ -26,6 +28,7 @@ protocol ServedTree {
 
 extension ServedTree {
     mutating func takeAhead() -> AheadRange? { nil }
+    mutating func takeAheadCounts() -> AheadCounts { AheadCounts() }
     mutating func supply(ahead: AheadSupply) {}
     mutating func forgetAhead() {}
 

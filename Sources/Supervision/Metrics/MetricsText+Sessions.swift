@@ -20,6 +20,13 @@ extension MetricsText {
         counter(
             "antares_requests_resent_total", "Requests that the kernel sent again to a later worker.",
             Double(totals.resent))
+        counter(
+            "antares_ahead_brought_total",
+            "Files and directories that workers of lazy mounts had before a job asked for them.",
+            Double(totals.broughtAhead))
+        counter(
+            "antares_ahead_used_total", "Those of them that a job then asked for; the rest was fetched for nothing.",
+            Double(totals.usedAhead))
     }
 }
 

@@ -10,11 +10,16 @@ final class SessionLedger: Sendable {
         var resent: UInt64 = 0
         /// Lines of workers' logs that nobody has.
         var unloggedLines: UInt64 = 0
+        /// Files and directories that workers had before a job asked, and those of them that one then did.
+        var broughtAhead: UInt64 = 0
+        var usedAhead: UInt64 = 0
 
         mutating func add(_ memory: SessionMemory) {
             counts += memory.counts
             resent &+= memory.value(.resent)
             unloggedLines &+= memory.value(.unlogged)
+            broughtAhead &+= memory.value(.broughtAhead)
+            usedAhead &+= memory.value(.usedAhead)
         }
     }
 

@@ -210,14 +210,24 @@ public final class SessionMemory: Sendable {
         case slow = 5
         /// Lines of workers' logs that were left out or that nobody took.
         case unlogged = 6
+        /// Files and directories that came before anybody asked for them.
+        case broughtAhead = 7
+        /// Those of them that were then wanted.
+        case usedAhead = 8
+
+        /// Each has a cache line of its own, but for the last two, which are written together.
+        fileprivate var offset: Int {
+            SessionMemory.countersOffset
+                + (self == .usedAhead ? Self.broughtAhead.rawValue * 64 + 8 : rawValue * 64)
+        }
     }
 
     public func add(_ counter: Counter, _ count: UInt64 = 1) {
-        _ = ant_add_relaxed(word(Self.countersOffset + counter.rawValue * 64), count)
+        _ = ant_add_relaxed(word(counter.offset), count)
     }
 
     public func value(_ counter: Counter) -> UInt64 {
-        layout == Self.currentLayout ? ant_load_acquire(word(Self.countersOffset + counter.rawValue * 64)) : 0
+        layout == Self.currentLayout ? ant_load_acquire(word(counter.offset)) : 0
     }
 
     /// Notes what the thread that has `slot` is working on, and since when, in nanoseconds of CLOCK_MONOTONIC. The number comes last: a worker

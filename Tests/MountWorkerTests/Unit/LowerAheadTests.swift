@@ -45,8 +45,9 @@ import Testing
             if let next = try read(&fixture, name) { try supply(next, &fixture) }
         }
         #expect(fixture.asked.isEmpty)
-        #expect(fixture.lower.ahead.used == 4)
-        #expect(fixture.lower.ahead.brought > 4)
+        let counts = fixture.lower.takeAheadCounts()
+        #expect(counts.used == 4 && counts.brought > 4)
+        #expect(fixture.lower.takeAheadCounts() == AheadCounts(), "each is counted once")
     }
 
     @Test func aFileOfAnotherSizeIsNotTaken() throws {
@@ -56,7 +57,7 @@ import Testing
         fixture.asked = []
         _ = try read(&fixture, "1002")
         #expect(fixture.asked == [.blob(try #require(fixture.tree.ids["1002"]), size: 13)])
-        #expect(fixture.lower.ahead.brought == 0)
+        #expect(fixture.lower.takeAheadCounts().brought == 0)
     }
 
     @Test func whatIsKnownOrUnknownIsLeftOut() throws {
@@ -69,7 +70,7 @@ import Testing
                     directory: directory, wanted: .contents, next: nil,
                     items: [2, 9].map { ($0, .blob(.bytes(Array("contents of 2".utf8)))) }))
         }
-        #expect(fixture.lower.ahead.brought == 0)
+        #expect(fixture.lower.takeAheadCounts().brought == 0)
     }
 
     @Test func aWalkIsGivenItsNextDirectories() throws {
