@@ -7,16 +7,16 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct EventsTests {
     @Test func aLineHasColumns() throws {
         let json = """
-            {"kind":"takeover","id":4711,"time_epoch_ms":1795367881250,"mount_id":"824d59b0-1ac2-4415-8248-11688872b341",\
+            {"kind":"takeover","id":1795728783820006,"time_epoch_ms":1795367881250,"mount_id":"824d59b0-1ac2-4415-8248-11688872b341",\
             "job_id":"ci-17","duration_ms":3.21,"cause":"signal 9","details":{"pid":"12"}}
             """
         let line = Presentation.event(try EventReport(json: Array(json.utf8)))
         #expect(
             line
-                == "2026-11-22T17:18:01.250Z    4711  takeover             824d59b0  ci-17             3.2 ms    signal 9 (pid=12)"
+                == "2026-11-22T17:18:01.250Z  1795728783820006  takeover             824d59b0  ci-17             3.2 ms    signal 9 (pid=12)"
         )
         let bare = Presentation.event(try EventReport(json: Array(#"{"kind":"cache_started","id":1}"#.utf8)))
-        #expect(bare == "1970-01-01T00:00:00.000Z       1  cache_started        -         -                 -")
+        #expect(bare == "1970-01-01T00:00:00.000Z  1  cache_started        -         -                 -")
         let gap = Presentation.event(try EventReport(json: Array(#"{"kind":"gap"}"#.utf8)))
         #expect(gap.contains("events were lost here"))
     }
@@ -52,6 +52,29 @@ import Testing
             #expect(try await kinds("nosuch") == [])
             let wrong = try await Program.run("antares", ["events", "--kind", "mount_redy"], directory: fake.directory)
             #expect(wrong.status == .code(2) && wrong.errors.contains("mount_ready"), "\(wrong.errors)")
+        }
+    }
+
+    @Test("Output that goes nowhere is a failure, and an empty name is said to be one") func nothingIsLostSilently()
+        async throws
+    {
+        try await FakeSupervisor.with { fake in
+            func shell(_ command: String) async throws -> Program.Result {
+                try await Program.run(
+                    "/bin/sh", ["-c", command],
+                    environment: ["ANTARES_SOCKET=\(fake.socket)", "A=\(Program.directory)/antares"],
+                    directory: fake.directory)
+            }
+            for command in ["list", "list --json", "status", "config show", "list --watch"] {
+                let full = try await shell("\"$A\" \(command) >/dev/full")
+                #expect(full.status == .code(1), "\(command): \(full.errors)")
+                #expect(full.errors.contains("standard output") && full.errors.split(separator: "\n").count == 1)
+            }
+            #expect(try await shell("\"$A\" umount nosuch >/dev/full").status == .code(5))
+            for command in ["mount ''", "umount ''", "status ''", "diff ''"] {
+                let empty = try await shell("\"$A\" \(command)")
+                #expect(empty.status == .code(2) && empty.errors.contains("empty"), "\(command): \(empty.errors)")
+            }
         }
     }
 }

@@ -138,6 +138,7 @@ struct SupervisorClient {
     private func found<Value>(
         _ name: String, _ body: (String) throws(CLIError) -> Answer<Value>
     ) throws(CLIError) -> Answer<Value> {
+        if name.isEmpty { throw CLIError(.usage, "the mount's name is empty; name its id or its job") }
         guard Self.looksLikeID(name) else { return try body(Self.path(job: name)) }
         do throws(CLIError) {
             return try body("/mounts/" + name)

@@ -55,7 +55,7 @@ struct ListOptions: ParsableArguments {
     /// Calls `show` once, or until it is interrupted.
     func repeating(_ show: () throws -> Void) throws {
         try show()
-        while watch {
+        while watch, Terminal.outputFailure == nil {
             _ = poll(nil, 0, 2000)
             // Clears the screen (ECMA-48, ED and CUP).
             Terminal.print(["\u{1B}[2J\u{1B}[H"])

@@ -46,7 +46,8 @@ struct LogsCommand: ParsableCommand {
         Terminal.print(
             answer.value.lines.map { line in
                 let fields = line.fields.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
-                return Printable.text("\(Printable.time(line.time)) \(line.level) \(line.message)\(fields)")
+                return Printable.text(
+                    "\(Printable.time(line.time)) \(line.level) \(line.part) \(line.message)\(fields)")
             })
     }
 }

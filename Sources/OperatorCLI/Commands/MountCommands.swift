@@ -26,6 +26,12 @@ struct MountCommand: ParsableCommand {
     @Flag(help: "Keeps what is written in the mount after its end; `umount` says where.")
     var keepUpper = false
 
+    func validate() throws {
+        if job?.isEmpty == true {
+            throw ValidationError("the job's name is empty; a mount of no job is made without the argument")
+        }
+    }
+
     func run() throws {
         var request = options.request(job: job)
         request.uid = uid

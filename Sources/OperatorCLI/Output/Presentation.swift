@@ -94,12 +94,12 @@ enum Presentation {
     }
 
     /// Time, id, what, mount, job, duration, cause and details, the first ones in columns:
-    /// `2026-11-22T17:38:01.250Z    4711  takeover            824d59b0  ci-17             3.2 ms  signal 9 (pid=12 reason=killed)`.
+    /// `2026-11-22T17:38:01.250Z  1795728783820006  takeover  824d59b0  ci-17  3.2 ms  signal 9 (pid=12 reason=killed)`.
     static func event(_ event: EventReport) -> String {
         let time = Printable.time(event.time ?? 0)
         if event.kind == "gap" { return time + "  events were lost here: more came than the supervisor keeps" }
         let id = event.id.map(String.init) ?? "-"
-        var line = time + "  " + String(repeating: " ", count: max(0, 6 - id.count)) + id
+        var line = "\(time)  \(id)"
         let mount = event.mount.map { String($0.prefix { $0 != "-" }) } ?? "-"
         let duration = event.duration.map(Printable.duration(milliseconds:)) ?? "-"
         for (text, width) in [(event.kind, 19), (mount, 8), (event.job ?? "-", 16), (duration, 8)] {

@@ -20,9 +20,14 @@ extension MountActor {
     /// Begins the lease anew. Throws `.conflict` for a mount that has none, or is ending.
     func renew(timeToLive: Int?) throws(SupervisorError) {
         lastSeen = WallClock.milliseconds
-        guard machine.phase == .ready || machine.phase == .yielding, lease != nil else {
+        guard lease != nil else {
             throw SupervisorError(
-                .conflict, "mount \(mountID) has no lease that could be renewed: it is \(machine.state.name)")
+                .conflict,
+                "mount \(mountID) has no lease to renew: one is given by ttl or idle_ttl when a mount is made")
+        }
+        guard machine.phase == .ready || machine.phase == .yielding else {
+            throw SupervisorError(
+                .conflict, "the lease of mount \(mountID) cannot be renewed: it is \(machine.state.name)")
         }
         lease?.renew(now: .now, timeToLive: timeToLive)
         writeRecord()

@@ -98,7 +98,9 @@ extension SystemTests {
                 let nobody = try farm.antares("logs", "nosuch")
                 #expect(nobody.status == .code(5) && nobody.errors.contains("nosuch"))
                 let shown = try farm.antares("logs", "--level", "info")
-                #expect(shown.succeeded && shown.output.contains("audit") && shown.output.contains("method=POST"))
+                #expect(
+                    shown.succeeded && shown.output.contains(" info audit call ")
+                        && shown.output.contains("method=POST"))
                 #expect(try farm.api.get("/logs?lines=0").status == 400)
 
                 // Levels change while it runs.
