@@ -6,7 +6,8 @@ extension CommandConfiguration {
 
     /// A command whose help ends with examples: whole command lines, each perhaps with ` # what it does` behind it.
     public init(
-        commandName: String, abstract: String, usage: String? = nil, discussion: String = "", examples: [String],
+        commandName: String, abstract: String, usage: String? = nil, discussion: String = "", version: String = "",
+        examples: [String],
         subcommands: [any ParsableCommand.Type] = [], aliases: [String] = []
     ) {
         let width = examples.map { Self.command($0).count }.filter { $0 <= 44 }.max() ?? 0
@@ -19,7 +20,8 @@ extension CommandConfiguration {
         let text = ([discussion, Self.examplesHeading].filter { !$0.isEmpty }).joined(separator: "\n\n")
         self.init(
             commandName: commandName, abstract: abstract, usage: usage,
-            discussion: text + "\n" + lines.joined(separator: "\n"), subcommands: subcommands, aliases: aliases)
+            discussion: text + "\n" + lines.joined(separator: "\n"), version: version, subcommands: subcommands,
+            aliases: aliases)
     }
 
     /// An example without what is said of it.

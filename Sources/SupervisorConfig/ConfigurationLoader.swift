@@ -153,7 +153,9 @@ private struct Overlay {
         let prefixes = ["ANTARES_SUPERVISOR_", "ANTARES_CACHE_", "ANTARES_ORIGIN_"]
         for variable in environment.keys.sorted()
         where prefixes.contains(where: variable.hasPrefix) && !known.contains(variable) {
-            report(.environment(variable), "", unknown(variable, among: known, what: "variable"))
+            let near = NearestName.find(variable, among: known)
+            let hint = near.map { "did you mean `\($0)`?" } ?? "`antares config show` lists the keys"
+            report(.environment(variable), "", "unknown variable; \(hint)")
         }
     }
 

@@ -6,6 +6,7 @@ import Supervision
 struct Arguments: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "antares-supervisor", abstract: "Serves writable trees of a repository; see supervisor.toml.",
+        version: "antares-supervisor \(ServiceVersion.current)",
         examples: [
             "antares-supervisor --config /etc/antares/supervisor.toml",
             "antares-supervisor --config supervisor.toml --check-config",

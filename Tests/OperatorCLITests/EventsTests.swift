@@ -71,6 +71,8 @@ import Testing
                 #expect(full.errors.contains("standard output") && full.errors.split(separator: "\n").count == 1)
             }
             #expect(try await shell("\"$A\" umount nosuch >/dev/full").status == .code(5))
+            let version = try await shell("\"$A\" --version")
+            #expect(version.status == .code(0) && version.output == "antares \(ServiceVersion.current)\n")
             for command in ["mount ''", "umount ''", "status ''", "diff ''"] {
                 let empty = try await shell("\"$A\" \(command)")
                 #expect(empty.status == .code(2) && empty.errors.contains("empty"), "\(command): \(empty.errors)")

@@ -43,17 +43,20 @@ import Testing
         let error = #expect(throws: ConfigurationError.self) {
             try ConfigurationLoader.load(
                 text: "", name: "s",
-                environment: ["ANTARES_SUPERVISOR_SOKET": "/a", "ANTARES_CACHE_LIMIT": "lots"],
+                environment: [
+                    "ANTARES_SUPERVISOR_SOKET": "/a", "ANTARES_CACHE_LIMIT": "lots", "ANTARES_CACHE_QQQQQQQQQQQQ": "1",
+                ],
                 flags: [("supervisor.spare", "1"), ("what", "1"), ("cache.high_watermark", "x")])
         }
         let lines = error?.problems.map(\.description) ?? []
         #expect(
             lines.contains("$ANTARES_SUPERVISOR_SOKET: unknown variable; did you mean `ANTARES_SUPERVISOR_SOCKET`?"))
+        #expect(lines.contains("$ANTARES_CACHE_QQQQQQQQQQQQ: unknown variable; `antares config show` lists the keys"))
         #expect(lines.contains { $0.hasPrefix("$ANTARES_CACHE_LIMIT: cache.limit: `lots` is no size") })
         #expect(lines.contains { $0.hasPrefix("--set supervisor.spare: supervisor.spare: unknown key") })
         #expect(lines.contains { $0.hasPrefix("--set what: unknown key `what`") })
         #expect(lines.contains("--set cache.high_watermark: cache.high_watermark: takes an integer, not text"))
-        #expect(lines.count == 5)
+        #expect(lines.count == 6)
     }
 
     @Test func whatIsShownLoadsToTheSame() throws {

@@ -40,6 +40,11 @@ import Testing
         #expect(loaded.configuration.logLevel == .warning)
         #expect(loaded.configuration.logLevels == [.audit: .info, .api: .debug])
         #expect(loaded.description.contains("log_levels = [\"api=debug\", \"audit=info\"]  # s.toml:3\n"))
+        // All that is wrong in it at once.
+        let error = #expect(throws: ConfigurationError.self) {
+            try load("[supervisor]\nlog_levels = [\"worker=loud\", \"cache=info\", \"wrkr=info\"]\n")
+        }
+        #expect(error?.description.contains("`worker=loud`, `wrkr=info` are not PART=LEVEL") == true)
         #expect(try load(loaded.file).configuration == loaded.configuration)
         for wrong in ["api", "api=loud", "kernel=debug", "api=debug=info"] {
             let error = #expect(throws: ConfigurationError.self) {

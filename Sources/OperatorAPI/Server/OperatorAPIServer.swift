@@ -11,7 +11,7 @@ public import Supervision
 /// Serves the API on the unix socket and, if configured, over TCP.
 public final class OperatorAPIServer: Sendable {
     /// The version that `GET /health` tells.
-    public static let version = "0.1.0"
+    public static let version = ServiceVersion.current
     /// Connections of an address besides those that wait for their client: what is being served is not given up for a new one. Further
     /// ones wait in the kernel's queue.
     static let maximumServed = 512

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CommandUsage
+import Supervision
 
 /// The root of the command line.
 struct Antares: ParsableCommand {
@@ -10,6 +11,7 @@ struct Antares: ParsableCommand {
             Exit codes: 0 ok, 1 internal error or no supervisor, 2 usage, 3 mount or unmount failed, 5 not found, 6 origin \
             unreachable. `antares run` ends with its command's code.
             """,
+        version: "antares \(ServiceVersion.current)",
         examples: [
             "antares mount ci-4711 --rev v1.2   # prints the mountpoint",
             "antares run --rev v1.2 -- make -j8   # mounts, runs, unmounts",

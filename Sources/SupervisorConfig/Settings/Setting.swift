@@ -136,17 +136,22 @@ struct Setting<Root>: Sendable {
 
     private func levels(_ value: ConfigurationValue) throws(ValueError) -> [LogPart: LogLevel] {
         var result: [LogPart: LogLevel] = [:]
+        var wrong: [String] = []
         for text in try strings(value) {
             let words = text.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
             guard words.count == 2, let part = LogPart(rawValue: words[0]), let level = LogLevel(rawValue: words[1])
             else {
-                let parts = LogPart.allCases.map(\.rawValue).joined(separator: ", ")
-                let levels = LogLevel.allCases.map(\.rawValue).joined(separator: ", ")
-                throw ValueError("`\(text)` is not PART=LEVEL; parts are \(parts), levels are \(levels)")
+                wrong.append("`\(text)`")
+                continue
             }
             result[part] = level
         }
-        return result
+        if wrong.isEmpty { return result }
+        let parts = LogPart.allCases.map(\.rawValue).joined(separator: ", ")
+        let levels = LogLevel.allCases.map(\.rawValue).joined(separator: ", ")
+        let verb = wrong.count == 1 ? "is" : "are"
+        throw ValueError(
+            "\(wrong.joined(separator: ", ")) \(verb) not PART=LEVEL; parts are \(parts), levels are \(levels)")
     }
 
     private func duration(_ value: ConfigurationValue) throws(ValueError) -> Duration {
