@@ -24,7 +24,13 @@ extension SystemTests {
                 let answer = try farm.api.request("POST", "/mounts", ["path": "/"], limit: .seconds(20))
                 #expect([502, 504].contains(answer.status), "\(answer)")
                 origin.signal(SIGCONT)
-                _ = try farm.mount("later")
+                // One that comes while the question of before is still being given up may hear the same.
+                let deadline = Deadline.after(.seconds(20))
+                var later = try farm.api.post("/mounts", ["path": "/", "job_id": "later"])
+                while [502, 504].contains(later.status), !deadline.hasPassed {
+                    later = try farm.api.post("/mounts", ["path": "/", "job_id": "later"])
+                }
+                #expect(later.status == 200, "\(later)")
             }
         }
 
