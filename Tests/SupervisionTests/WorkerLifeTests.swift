@@ -142,6 +142,15 @@ import WorkerProtocol
         #expect(scenario.life.judged == [JudgedRequest(unique: 42, treatment: .refuse)])
     }
 
+    /// The reader thread that put a question and the control thread that has its answer may both be at a request.
+    @Test func aRequestInTheHandsOfTwoThreadsIsAccusedOnce() {
+        var scenario = Scenario()
+        var again = Self.poison
+        again.unique |= FuseMessage.resentBit
+        #expect(scenario.end(crash([Self.poison, Self.poison, again])) == [.start])
+        #expect(scenario.life.judged == [JudgedRequest(unique: 42, treatment: .alone)])
+    }
+
     @Test func aRequestThatHangsWorkersIsRefusedToo() {
         var scenario = Scenario()
         for round in 0..<2 {

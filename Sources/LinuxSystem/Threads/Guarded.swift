@@ -1,6 +1,6 @@
 import Glibc
 
-/// A value behind a lock. The only lock of the project: whoever needs one holds its state in a `Guarded`.
+/// A value behind a lock. Whoever needs a lock holds its state in a `Guarded`; what has no state is kept apart by a `SharedGate`.
 ///
 /// A pthread mutex, because the thread sanitizer knows it. Never blocks for long: no system call that waits and no callback is made
 /// inside `with`.

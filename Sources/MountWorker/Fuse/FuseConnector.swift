@@ -103,7 +103,7 @@ final class FuseConnector: @unchecked Sendable {
             let request = UnsafeMutableRawBufferPointer(rebasing: bytes[..<count])
             guard let header = FuseRequestHeader(UnsafeRawBufferPointer(request)) else { continue }
             switch mount.treatment(of: header) {
-            case nil: work(on: request, header, slot)
+            case nil: mount.besideOthers { work(on: request, header, slot) }
             case .alone: mount.alone { work(on: request, header, slot) }
             case .refuse: refuse(header)
             }

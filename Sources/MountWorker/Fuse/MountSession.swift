@@ -36,8 +36,8 @@ final class MountSession: Sendable {
     private let judged: [UInt64: JudgedRequest.Treatment]
     /// When requests that an earlier worker had came to it, by their number.
     private let inherited: [UInt64: UInt64]
-    /// Held while a judged request is worked on. Taken before all other locks; what is done under it waits for nothing.
-    private let gate = Guarded(())
+    /// Keeps judged requests apart from all others. Taken before all other locks, and only where there are judged requests.
+    private let gate = SharedGate()
 
     /// Rebuilds what the last worker knew. Throws when the memory is not consistent or memory cannot be locked.
     init(
@@ -91,9 +91,14 @@ final class MountSession: Sendable {
         memory.note(.other, took: Deadline.now.nanoseconds &- start)
     }
 
-    /// Calls `body` while no other judged request is worked on.
+    /// Calls `body`, which works on a request that no worker died of, while no judged one is worked on.
+    func besideOthers(_ body: () -> Void) {
+        if judged.isEmpty { body() } else { gate.besideOthers(body) }
+    }
+
+    /// Calls `body`, which works on a judged request, while no other is worked on.
     func alone(_ body: () -> Void) {
-        gate.with { _ in body() }
+        gate.alone(body)
     }
 
     func noteRefused(_ header: FuseRequestHeader) {
@@ -210,7 +215,7 @@ final class MountSession: Sendable {
     /// The cache owner answered question `id`.
     func receive(_ id: UInt64, _ result: Result<Supply, Failure>) {
         if judged.isEmpty { return goOn(id, result) }
-        gate.with { _ in goOn(id, result) }
+        gate.alone { goOn(id, result) }
     }
 
     private func goOn(_ id: UInt64, _ result: Result<Supply, Failure>) {

@@ -23,11 +23,12 @@ struct PoisonLedger: Sendable {
     /// The latest last.
     private var suspects: [Suspect] = []
 
-    /// Notes what was in flight when a worker ended; the requests that are to be refused from now on.
+    /// Notes what was in flight when a worker ended; the requests that are to be refused from now on. Two threads may have been at the same
+    /// request, the reader that put its question and the one that has the answer: it is accused once.
     mutating func note(_ inFlight: [InFlightRequest], _ blame: Blame) -> [InFlightRequest] {
         guard blame != .none else { return [] }
         var refused: [InFlightRequest] = []
-        for request in inFlight.map(\.original) {
+        for request in Set(inFlight.map(\.original)).sorted(by: { $0.unique < $1.unique }) {
             let known = suspects.firstIndex { $0.request == request }
             let before = known.map { suspects.remove(at: $0).blame } ?? 0
             let after = before + blame.rawValue

@@ -3,7 +3,7 @@ import CAntares
 /// A request that was being worked on when a worker died, and what the next worker does with it when the kernel sends it again.
 public struct JudgedRequest: Hashable, Sendable {
     public enum Treatment: UInt64, Sendable {
-        /// Worked on while no other judged request is: if the worker dies again, it is known of which.
+        /// Worked on while no other request is: if the worker dies again, it is known of which.
         case alone = 1
         /// Answered EIO unread.
         case refuse = 2

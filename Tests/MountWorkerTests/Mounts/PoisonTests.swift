@@ -53,6 +53,33 @@ extension MountTests {
             #expect(try Fd.contents(mount.root, "good") == Array("good".utf8))
         }
 
+        /// Otherwise a new request that kills workers would have the earlier one, which is harmless, refused for it.
+        @Test func nothingElseIsWorkedOnBesideASuspect() throws {
+            let mount = try TestMount(try Self.tree())
+            let first = try mount.startWorker(faults: "hang:early:good")
+            let good = try lookUp(mount, "good")
+            let limit = Deadline.after(.seconds(20))
+            func hanging() -> [InFlightRequest] { mount.memory.inFlight().values.filter { $0.opcode == Self.lookUp } }
+            while hanging().isEmpty, !limit.hasPassed { sched_yield() }
+            first.kill()
+            let suspect = try #require(hanging().first).original
+            mount.memory.clearInFlight()
+
+            mount.memory.setJudged([JudgedRequest(unique: suspect.unique, treatment: .alone)])
+            let second = try mount.startWorker(faults: "hang:early:good,crash:early:poison")
+            while hanging().isEmpty, !limit.hasPassed { sched_yield() }
+            let turns = mount.memory.value(.readerTurns)
+            let poison = try lookUp(mount, "poison")
+            while mount.memory.value(.readerTurns) == turns, !limit.hasPassed { sched_yield() }
+            #expect(!second.process.waitForEnd(until: .after(.milliseconds(200))), "it waits for the suspect")
+            #expect(mount.memory.inFlight().values.map(\.original) == [suspect])
+            second.kill()
+            mount.memory.clearInFlight()
+
+            try mount.startWorker()
+            #expect(good.join() == .some(nil) && poison.join() == .some(nil))
+        }
+
         @Test func anInnocentRequestThatWasInFlightBesideIsAnswered() throws {
             let mount = try TestMount(try Self.tree())
             // Both readers are in a request when the worker ends.
