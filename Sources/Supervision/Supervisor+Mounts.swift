@@ -8,7 +8,7 @@ extension Supervisor {
         while true {
             let mount = try await registry.mount(id)
             do throws(SupervisorError) {
-                try await mount.unmount(options, caller: caller.uid)
+                try await mount.unmount(options, caller: caller.uid, because: Self.cause(options, caller))
             } catch  where error == MountMachine.succeeded {
                 // The view that was asked is no longer the mount's.
                 await Task.yield()
@@ -18,11 +18,19 @@ extension Supervisor {
             guard await registry.remove(current: mount) else { continue }
             await withTaskGroup { group in
                 for view in await registry.furtherViews(of: id) {
-                    group.addTask { try? await view.unmount(UnmountOptions(force: true)) }
+                    group.addTask {
+                        try? await view.unmount(UnmountOptions(force: true), because: "the mount has ended")
+                    }
                 }
             }
             return status
         }
+    }
+
+    private static func cause(_ options: UnmountOptions, _ caller: Caller) -> String {
+        let how = [options.force ? "force" : nil, options.kill ? "kill" : nil].compactMap(\.self)
+        return "asked for by \(caller.address ?? "user \(caller.uid)")"
+            + (how.isEmpty ? "" : " with \(how.joined(separator: " and "))")
     }
 
     public func exchange(_ id: MountID, _ request: SwitchRequest) async throws(SupervisorError) -> MountStatus {

@@ -176,13 +176,13 @@ public final class Supervisor: MountService {
         events.record(.supervisorStarted, duration: Deadline.now.since(startedAt), details: [("pid", "\(getpid())")])
     }
 
-    /// Goes on with what a reload changed. What needs a restart must be as it was.
-    public func reload(_ configuration: SupervisorConfiguration) async {
+    /// Goes on with what a reload changed, the values of the keys `changed`. What needs a restart must be as it was.
+    public func reload(_ configuration: SupervisorConfiguration, changed: [String]) async {
         live.current = configuration
         await registry.reconfigure(configuration)
         await spares.retarget(configuration.spareWorkers)
         await cache.tellSlow(from: configuration.slowOperation)
-        events.record(.supervisorReloaded)
+        events.record(.supervisorReloaded, details: [("changed", changed.joined(separator: " "))])
     }
 
     /// Has `tell` called at least once in each interval while the actors, and what `further` goes through, do their work. The interval is kept
@@ -221,7 +221,7 @@ public final class Supervisor: MountService {
             for mount in await registry.everyView() {
                 group.addTask {
                     do throws(SupervisorError) {
-                        try await mount.unmount()
+                        try await mount.unmount(because: "the supervisor ends (on_stop = unmount)")
                         if await mount.standing == .current { await self.registry.remove(mount.mountID) }
                     } catch {
                         self.log.log(
@@ -242,7 +242,11 @@ public final class Supervisor: MountService {
         await settleExchanges()
         await withTaskGroup { group in
             for mount in await registry.everyView() {
-                group.addTask { if await !mount.canBeLeft { try? await mount.unmount() } }
+                group.addTask {
+                    if await !mount.canBeLeft {
+                        try? await mount.unmount(because: "the supervisor ends before it was made")
+                    }
+                }
             }
         }
         await spares.stop()

@@ -126,7 +126,9 @@ final class Daemon: Sendable {
         }
         log.levels.replace(reload.result.configuration)
         inForce.with { $0 = reload.result }
-        if !reload.applied.isEmpty { await supervisor.reload(reload.result.configuration) }
+        if !reload.applied.isEmpty {
+            await supervisor.reload(reload.result.configuration, changed: reload.applied)
+        }
         log.write(
             .notice, "the configuration was read again",
             [("changed", reload.applied.isEmpty ? "nothing" : reload.applied.joined(separator: " "))])

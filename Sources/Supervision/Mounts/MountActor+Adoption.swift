@@ -48,7 +48,10 @@ extension MountActor {
         if request.lease?.isBoundToClient == true, client == nil { end(because: "the client it is bound to has ended") }
         // The cache owner may be a new one.
         handle(.cacheRestarted)
-        if record.phase == .unmounting { handle(.unmountRequested(UnmountOptions())) }
+        if record.phase == .unmounting {
+            endCause = "an earlier supervisor was about to"
+            handle(.unmountRequested(UnmountOptions()))
+        }
     }
 
     /// Takes hold of the filesystem of an image again. Without it the unmount takes longer, because the kernel then writes out what nobody wants.

@@ -85,6 +85,7 @@ extension MountActor {
         progress?.report.duration = elapsed
         log(.error, "unmount failed", [("error", error.description), ("holders", holders)])
         record(.unmountFailed, cause: error.description, details: [("holders", holders)])
+        unusualCause = "it could not be unmounted: \(error)"
         let used = holders.isEmpty ? "" : "; in use by \(holders)"
         handle(.unmountFailed(SupervisorError(.mountFailed, "cannot unmount: \(error)\(used)")))
     }

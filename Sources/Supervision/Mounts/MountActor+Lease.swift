@@ -118,7 +118,7 @@ extension MountActor {
         let (id, ended) = (mountID, environment.ended)
         Task {
             do throws(SupervisorError) {
-                try await self.unmount()
+                try await self.unmount(because: "the lease is over: \(cause)")
                 await ended(id)
             } catch {
                 self.log(.error, "cannot unmount at the end of the lease", [("error", error.description)])

@@ -21,44 +21,60 @@ extension MountActor {
             details: details)
     }
 
+    /// Why the mount comes to a state.
+    func cause(of state: MountState) -> String {
+        defer { unusualCause = nil }
+        if let told = state.reason ?? unusualCause { return told }
+        return switch state {
+        case .provisioning: "asked for, for user \(owner.uid)"
+        case .mounted: "the tree is at its place"
+        case .ready: isAdopted ? "adopted from an earlier supervisor" : "made"
+        case .quiescing: "another view is to take its place"
+        case .unmounting, .unmounted: endCause ?? "it has ended"
+        case .failed(let reason), .quarantined(let reason): reason
+        }
+    }
+
     /// A transition; the duration is that of the state before.
-    func note(_ state: MountState) {
+    func note(_ state: MountState, because cause: String) {
         let now = Deadline.now
         let before = now.since(stateSince)
         stateSince = now
         switch state {
         case .provisioning:
-            record(.mountProvisioning, details: [("path", request.path), ("revision", request.revision ?? "HEAD")])
+            record(
+                .mountProvisioning, cause: cause,
+                details: [("path", request.path), ("revision", request.revision ?? "HEAD")])
         case .mounted:
-            record(.mountMounted, duration: before, details: [("mountpoint", mountpoint.path)])
+            record(.mountMounted, cause: cause, duration: before, details: [("mountpoint", mountpoint.path)])
         case .ready:
             // An adopted mount was not made now.
             let made = isAdopted ? nil : now.since(requestedAt)
             if let made { environment.metrics.mountLatency.observe(isSealed ? .sealed : .lazy, made) }
             if let made { noteIfSlow(.mount, made) }
-            record(.mountReady, duration: made, details: [("commit", snapshot?.commit.hex ?? "-")])
+            record(.mountReady, cause: cause, duration: made, details: [("commit", snapshot?.commit.hex ?? "-")])
         case .quiescing:
-            record(.mountQuiescing, duration: before)
+            record(.mountQuiescing, cause: cause, duration: before)
         case .unmounting:
             unmountingSince = now
-            record(.mountUnmounting, duration: before)
+            record(.mountUnmounting, cause: cause, duration: before)
         case .unmounted:
             let taken = unmountingSince.map { now.since($0) }
             if let taken { noteIfSlow(.unmount, taken) }
             let report = progress?.report ?? UnmountReport()
             if let taken { environment.metrics.unmountLatency.observe(UnmountRungLabel(report), taken) }
             record(
-                .mountUnmounted, duration: taken,
+                .mountUnmounted, cause: cause, duration: taken,
                 details: [
                     ("rung", report.rung.rawValue), ("holders", Self.describe(report.holders)),
                     ("pinned_elsewhere", "\(report.pinnedElsewhere)"),
                 ])
-        case .failed(let reason):
+        case .failed:
             environment.metrics.mountLatency.observe(.failed, now.since(requestedAt))
             noteIfSlow(.mount, now.since(requestedAt))
-            record(.mountFailed, cause: reason, duration: now.since(requestedAt))
-        case .quarantined(let reason):
-            record(.mountQuarantined, cause: reason, duration: before)
+            record(.mountFailed, cause: cause, duration: now.since(requestedAt))
+        case .quarantined:
+            record(.mountQuarantined, cause: cause, duration: before)
         }
     }
 

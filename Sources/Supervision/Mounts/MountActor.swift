@@ -91,6 +91,10 @@ actor MountActor {
     var isAdopted = false
     /// The end of a worker that is not replaced yet.
     var interruption: Interruption?
+    /// Why the state that is published next comes, if it is not the usual way.
+    var unusualCause: String?
+    /// Who or what had the mount end; nil before that.
+    var endCause: String?
     /// Nil before the end is asked for.
     var progress: UnmountProgress?
 
@@ -161,13 +165,18 @@ actor MountActor {
         if let error { throw error }
     }
 
-    /// Ends the mount and waits until nothing is left of it. `caller` is the user that asks.
-    func unmount(_ options: UnmountOptions = UnmountOptions(), caller: UInt32 = 0) async throws(SupervisorError) {
+    /// Ends the mount and waits until nothing is left of it. `caller` is the user that asks, `cause` what those who follow the events are told.
+    func unmount(
+        _ options: UnmountOptions = UnmountOptions(), caller: UInt32 = 0, because cause: String
+    ) async throws(SupervisorError) {
         lastSeen = WallClock.milliseconds
         if case .gone = machine.phase { return environment.records.remove(id) }
         successor?.cancel()
         await settleExchange()
-        if machine.phase == .ready || machine.phase == .yielding { progress = beginProgress(caller: caller) }
+        if machine.phase == .ready || machine.phase == .yielding {
+            progress = beginProgress(caller: caller)
+            endCause = cause
+        }
         let error = await withCheckedContinuation { continuation in
             goneWaiters.append(continuation)
             handle(.unmountRequested(options))
@@ -258,11 +267,11 @@ actor MountActor {
         // Of the mount, clients know the current view only.
         guard standing == .current else { return }
         if state == .ready { beginLease() }
-        note(state)
+        let cause = cause(of: state)
+        note(state, because: cause)
         // Before anybody is told, and before the first step of an unmount.
         if state == .ready || state == .unmounting { writeRecord() }
-        var fields = [("state", state.name)]
-        if let reason = state.reason { fields.append(("reason", reason)) }
+        var fields = [("state", state.name), ("cause", cause)]
         if state == .ready, let readyAfter { fields.append(("ready_after_ms", "\(readyAfter)")) }
         log(state.reason == nil ? .info : .error, "mount", fields)
     }

@@ -162,7 +162,9 @@ actor MountRegistry {
         let views = furtherViews(of: id)
         remove(id)
         await withTaskGroup { group in
-            for view in views { group.addTask { try? await view.unmount(UnmountOptions(force: true)) } }
+            for view in views {
+                group.addTask { try? await view.unmount(UnmountOptions(force: true), because: "the mount has ended") }
+            }
         }
     }
 

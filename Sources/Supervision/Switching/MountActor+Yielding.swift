@@ -63,6 +63,7 @@ extension MountActor {
     func stay() async {
         await thaw()
         successor = nil
+        unusualCause = "the other view did not come to be"
         handle(.stayed)
         writeRecord()
     }

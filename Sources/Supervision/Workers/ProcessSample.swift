@@ -15,7 +15,7 @@ struct ProcessSample: Hashable, Sendable {
         guard let stat = try? File.text("/proc/\(pid)/stat"), let fields = Self.fields(ofStat: stat) else { return nil }
         let ticks = UInt64(max(1, sysconf(Int32(_SC_CLK_TCK))))
         cpuTime = fields.cpu * 1000 / ticks
-        startedAt = WallClock.milliseconds - Self.sinceBoot + Int64(fields.start * 1000 / ticks)
+        startedAt = Self.bootTime + Int64(fields.start * 1000 / ticks)
         descriptors = (try? Directory.names("/proc/\(pid)/fd"))?.count
     }
 
@@ -30,9 +30,18 @@ struct ProcessSample: Hashable, Sendable {
         return (user + system, start)
     }
 
-    private static var sinceBoot: Int64 {
+    private static let knownBootTime = Guarded<Int64?>(nil)
+
+    /// Milliseconds after 1970. The difference of two clocks, which is never the same twice: what was found first stays, so that a process has one start,
+    /// until the clock is set.
+    private static var bootTime: Int64 {
         var time = timespec()
         clock_gettime(CLOCK_BOOTTIME, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+        let found = WallClock.milliseconds - (Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+        return knownBootTime.with { known in
+            if let known, abs(known - found) <= 50 { return known }
+            known = found
+            return found
+        }
     }
 }
