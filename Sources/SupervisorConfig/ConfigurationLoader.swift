@@ -39,9 +39,11 @@ public enum ConfigurationLoader {
         text: String, name: String, environment: [String: String] = [:], flags: [(key: String, value: String)] = []
     ) throws(ConfigurationError) -> LoadedConfiguration {
         var overlay = Overlay()
-        if let error = overlay.read(text, name: name) { throw ConfigurationError([error]) }
+        let malformed = overlay.read(text, name: name)
         overlay.read(environment: environment)
         overlay.read(flags: flags)
+        // Of a file that is not understood nothing counts, so that nothing can be said of the whole.
+        if let malformed { throw ConfigurationError([malformed] + overlay.problems) }
         let loaded = LoadedConfiguration(configuration: overlay.configuration, sources: overlay.sources)
         // A value that could not be read is still at its default, and a missing URL was then complained about already.
         let unreadable = Set(overlay.problems.map(\.key))
@@ -70,7 +72,9 @@ private struct Overlay {
         do {
             table = try TOMLTable(string: text)
         } catch let error as TOMLParseError {
-            return ConfigurationProblem(.file(name, line: error.source.begin.line), "", error.description)
+            let hint = "mend this line first, nothing else of the file is read"
+            return ConfigurationProblem(
+                .file(name, line: error.source.begin.line), "", "\(error.description); \(hint)")
         } catch {
             return ConfigurationProblem(.file(name, line: nil), "", "is not TOML")
         }

@@ -12,7 +12,9 @@ public struct ConfigurationProblem: Hashable, Sendable, CustomStringConvertible 
     }
 
     public var description: String {
-        key.isEmpty ? "\(source): \(message)" : "\(source): \(key): \(message)"
+        // A flag names its key itself.
+        let name = key.isEmpty || "\(source)".hasSuffix(" \(key)") ? "" : "\(key): "
+        return "\(source): \(name)\(message)"
     }
 }
 

@@ -33,6 +33,12 @@ struct Arguments: ParsableCommand {
         help: "trace, debug, info, notice, warning, error or critical; wins over log_level.", transform: Self.level)
     var logLevel: LogLevel?
 
+    /// All that overlays the file, in order.
+    var flags: [(key: String, value: String)] {
+        let level = logLevel.map { (key: "supervisor.log_level", value: $0.rawValue) }
+        return settings.map { (key: $0.key, value: $0.value) } + [level].compactMap(\.self)
+    }
+
     @Option(help: "text or json.")
     var logFormat: LogFormat = .text
 

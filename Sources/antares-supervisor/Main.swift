@@ -11,6 +11,7 @@ struct Main {
     // process with the first SIGTERM.
     static func main() {
         CrashSignals.endAtOnce()
+        try? StandardDescriptors.fill()
         // First of all, so that every thread made later has the signals blocked.
         guard let signals = try? Signals([SIGTERM, SIGINT, SIGHUP]) else { exit(ExitCode.internalError.rawValue) }
         let arguments = parseArguments()
@@ -18,7 +19,7 @@ struct Main {
         let load: Daemon.Load = { () throws(ConfigurationError) in
             try ConfigurationLoader.load(
                 path: arguments.config, environment: environment,
-                flags: arguments.settings.map { ($0.key, $0.value) })
+                flags: arguments.flags)
         }
         let loaded: LoadedConfiguration
         do throws(ConfigurationError) {
@@ -48,7 +49,7 @@ struct Main {
         }
         let log = StderrLogHandler(
             part: .supervisor, writer: writer, format: arguments.logFormat,
-            levels: LogLevels(loaded.configuration, forced: arguments.logLevel), ring: LogRing())
+            levels: LogLevels(loaded.configuration), ring: LogRing())
         let daemon = Daemon(loaded, log: log, signals: signals, load: load)
         guard let finished = try? EventCounter(semaphore: true) else { exit(ExitCode.internalError.rawValue) }
         let code = Guarded(ExitCode.internalError)

@@ -100,6 +100,56 @@ import Testing
         #expect(texts(plan("M file f", "R file g f").marks) == [])
     }
 
+    // MARK: The file of an archive
+
+    private func write(_ text: String, to path: String) throws {
+        try OutputFile.write(path, mode: 0o600) { (output) throws(SystemError) in
+            let bytes = Array(text.utf8)
+            try check(Glibc.write(output, bytes, bytes.count), "write")
+        }
+    }
+
+    @Test func aFileIsReplacedAndALinkFollowed() throws {
+        let directory = try temporaryDirectory()
+        defer { removeDirectory(directory) }
+        try Directory.create(directory + "/sub")
+        try check(symlink("sub/file", directory + "/link"), "symlink")
+        for text in ["one", "two"] {
+            try write(text, to: directory + "/link")
+            #expect(try File.text(directory + "/sub/file") == text)
+        }
+        #expect(try File.linkTarget(directory + "/link") == "sub/file")
+        #expect(throws: SystemError(.cancelled, "test")) {
+            try OutputFile.write(directory + "/link", mode: 0o600) { (_) throws(SystemError) in
+                throw SystemError(.cancelled, "test")
+            }
+        }
+        #expect(try File.text(directory + "/sub/file") == "two")
+        #expect(try Directory.names(directory + "/sub").count == 1, "nothing half done is left")
+        try check(symlink("loop", directory + "/loop"), "symlink")
+        #expect(throws: SystemError.self) { try write("x", to: directory + "/loop") }
+    }
+
+    @Test func aPipeOrADeviceIsWrittenToAndStays() throws {
+        let directory = try temporaryDirectory()
+        defer { removeDirectory(directory) }
+        let fifo = directory + "/fifo"
+        try check(mkfifo(fifo, 0o600), "mkfifo")
+        let silent = #expect(throws: SystemError.self) { try write("x", to: fifo) }
+        #expect(silent?.errno == .noSuchDeviceAddress, "nobody reads it")
+        let reader = try File.open(fifo, O_RDONLY | O_NONBLOCK)
+        try write("through", to: fifo)
+        var bytes = [UInt8](repeating: 0, count: 16)
+        #expect(read(reader.raw, &bytes, 16) == 7)
+        #expect(try FileStatus(of: fifo).mode & S_IFMT == S_IFIFO)
+        // As /dev/null is.
+        let device = directory + "/null"
+        try check(mknod(device, S_IFCHR | 0o600, dev_t(1 << 8 | 3)), "mknod")
+        try write("nothing", to: device)
+        #expect(try FileStatus(of: device).mode & S_IFMT == S_IFCHR)
+        #expect(throws: SystemError.self) { try write("x", to: directory) }
+    }
+
     // MARK: Archives
 
     @Test func whatIsPackedComesOutOfTar() async throws {

@@ -66,6 +66,24 @@ import Testing
         }
     }
 
+    @Test("What the caller closed is not taken by a file of our own", arguments: ["<&-", "2>&- 3>&-", "<&- 2>&-"])
+    func closedDescriptorsStayOutOfTheWay(redirections: String) async throws {
+        try await FakeSupervisor.with { fake in
+            let shell = "\"$A\" run -- sh -c 'cat <&0 2>/dev/null || echo closed; echo done' \(redirections)"
+            let result = try await Program.run(
+                "/bin/sh", ["-c", shell],
+                environment: ["ANTARES_SOCKET=\(fake.socket)", "A=\(Program.directory)/antares"],
+                directory: fake.directory)
+            #expect(result.status == .code(0), "\(result.errors)")
+            #expect(result.output == (redirections.hasPrefix("<") ? "closed\ndone\n" : "done\n"))
+            let silent = try await Program.run(
+                "/bin/sh", ["-c", "\"$A\" list >&-"],
+                environment: ["ANTARES_SOCKET=\(fake.socket)", "A=\(Program.directory)/antares"],
+                directory: fake.directory)
+            #expect(silent.status == .code(1) && silent.errors.contains("standard output"), "\(silent.errors)")
+        }
+    }
+
     @Test(arguments: [SIGTERM, SIGINT, SIGHUP, SIGQUIT]) func signalsArePassedOn(number: Int32) async throws {
         try await FakeSupervisor.with { fake in
             let shell = "trap 'echo got; exit 42' \(number); echo up; while :; do sleep 0.02; done"
@@ -212,27 +230,11 @@ import Testing
         let directory = try temporaryDirectory()
         defer { removeDirectory(directory) }
         let path = directory + "/mute"
-        let listener = try mute(path)
+        let listener = try muteSocket(path)
         let result = try await Program.run(
             "antares", ["--socket", path, "--timeout", "1", "list"], directory: directory)
         #expect(result.status == .code(1))
         #expect(result.errors.contains("did not answer within 1 s"))
         close(listener)
-    }
-
-    /// A stream socket that accepts into its queue and says nothing.
-    private func mute(_ path: String) throws -> Int32 {
-        let fd = try check(socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0), "socket")
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let bound = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(fd, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        try check(bound, "bind")
-        try check(listen(fd, 5), "listen")
-        return fd
     }
 }

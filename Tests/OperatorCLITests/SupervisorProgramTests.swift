@@ -71,6 +71,32 @@ import Testing
         #expect(try await Program.run("antares", ["completions", "tcsh"], directory: directory).status == .code(2))
     }
 
+    @Test func jobsAndFixedNamesAreCompleted() async throws {
+        try await FakeSupervisor.with { fake in
+            func antares(_ arguments: String...) async throws -> String {
+                try await Program.run(
+                    "antares", arguments, environment: ["ANTARES_SOCKET=\(fake.socket)"], directory: fake.directory
+                ).output
+            }
+            _ = try await antares("mount", "ci 1")
+            let script = try await antares("completions", "bash")
+            #expect(script.contains("mount_ready") && script.contains("Quiescing") && script.contains("-restarts"))
+            #expect(script.contains("---completion umount -- positional@0"))
+            #expect(
+                try await antares("---completion", "umount", "--", "positional@0", "0", "2", "antares", "umount", "")
+                    .contains("ci 1"))
+        }
+    }
+
+    @Test func theLevelOfTheCommandLineIsAValueOfTheConfiguration() async throws {
+        let directory = try temporaryDirectory()
+        defer { removeDirectory(directory) }
+        let shown = try await supervisor(
+            ["--set", "origins.main.url=http://127.0.0.1:1", "--log-level", "debug", "--show-config"],
+            directory: directory)
+        #expect(shown.output.contains("log_level = \"debug\"  # --set supervisor.log_level"), "\(shown.output)")
+    }
+
     @Test func aBugReportIsPutTogetherInTMPDIR() async throws {
         let directory = try temporaryDirectory()
         defer { removeDirectory(directory) }
@@ -85,6 +111,33 @@ import Testing
         #expect(made.status == .code(0), "\(made.errors)")
         #expect(access(directory + "/report.tar.gz", F_OK) == 0)
         #expect(try !Directory.names(directory).contains { String(decoding: $0, as: UTF8.self).hasPrefix("antares-") })
+        #expect(try FileStatus(of: directory + "/report.tar.gz").mode & 0o777 == 0o600)
+    }
+
+    @Test func aBugReportOfABadConfigurationSaysWhatItLacks() async throws {
+        let directory = try temporaryDirectory()
+        defer { removeDirectory(directory) }
+        try File.replace(directory + "/bad.toml", with: Array("[cache]\nlimt = \"1GiB\"\n".utf8))
+        let made = try await Program.run(
+            "antares",
+            [
+                "--socket", directory + "/none", "bugreport", directory + "/a:b.tar.gz", "--config", "bad.toml",
+                "--json",
+            ],
+            environment: ["TMPDIR=\(directory)"], directory: directory)
+        #expect(made.status == .code(0), "\(made.errors)")
+        #expect(made.output.contains("\"file\""))
+        let missing = try await Program.run(
+            "/bin/sh", ["-c", "tar --force-local -tzf a:b.tar.gz; tar --force-local -xzOf a:b.tar.gz ./missing"],
+            directory: directory)
+        #expect(missing.output.contains("./processes\n"), "\(missing.output)")
+        for name in ["configuration.toml: ", "doctor.json: "] {
+            #expect(missing.output.contains("\(name)bad.toml:2: "), "\(missing.output)")
+        }
+        let failed = try await Program.run(
+            "antares", ["--socket", directory + "/none", "bugreport", directory + "/no/such"],
+            environment: ["TMPDIR=\(directory)"], directory: directory)
+        #expect(failed.status == .code(1) && failed.errors.split(separator: "\n").count == 1, "\(failed.errors)")
     }
 
     @Test func serveIsTheSupervisor() async throws {
@@ -93,6 +146,6 @@ import Testing
         let result = try await Program.run(
             "antares", ["serve", "--set", "cache.limit=lots", "--check-config"], directory: directory)
         #expect(result.status == .code(2))
-        #expect(result.errors.hasPrefix("--set cache.limit: cache.limit: `lots` is no size"))
+        #expect(result.errors.hasPrefix("--set cache.limit: `lots` is no size"))
     }
 }

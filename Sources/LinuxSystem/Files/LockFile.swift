@@ -10,7 +10,14 @@ public struct LockFile: ~Copyable, Sendable {
         public let holder: String
 
         public var description: String {
-            "\(path) is locked by \(holder.isEmpty ? "another process" : holder)"
+            "\(path) is locked by \(who)"
+        }
+
+        /// The start is for programs: it is counted in ticks.
+        private var who: String {
+            let words = holder.split(separator: " ", maxSplits: 4)
+            guard words.count == 5, words[0] == "pid" else { return holder.isEmpty ? "another process" : holder }
+            return "process \(words[1]) (\(words[4]))"
         }
     }
 

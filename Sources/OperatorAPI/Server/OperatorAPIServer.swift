@@ -246,9 +246,9 @@ public final class OperatorAPIServer: Sendable {
         }
     }
 
-    /// Where groups decide, everybody may connect and most are turned away, unless the socket has a group of its own.
+    /// Where groups decide, everybody may connect and most are turned away: who is in one of them is not kept out by another.
     private static func socketMode(_ policy: AccessPolicy) -> mode_t {
-        policy.socketGroup != nil ? 0o660 : policy.hasGroups ? 0o666 : 0o600
+        policy.hasGroups ? 0o666 : policy.socketGroup != nil ? 0o660 : 0o600
     }
 
     private func tcpAddress() throws(OperatorAPIError) -> BindAddress? {

@@ -20,7 +20,8 @@ struct LogsBody: Encodable {
                 count = number
             case "level":
                 guard let known = LogLevel(rawValue: value) else {
-                    throw SupervisorError(.invalidRequest, "`\(value)` is no level of the log")
+                    let levels = LogLevel.allCases.map(\.rawValue).joined(separator: ", ")
+                    throw SupervisorError(.invalidRequest, "`\(value)` is no level of the log; there are \(levels)")
                 }
                 level = known
             default:

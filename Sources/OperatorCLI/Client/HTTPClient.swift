@@ -20,6 +20,9 @@ struct HTTPClient {
     static let maximumBody = 64 << 20
 
     let address: SupervisorAddress
+    /// Seconds without a byte after which a stream is given up: three of the signs of life that the server sends.
+    static let streamSilence = 45
+
     /// Shown over the network.
     var token: String?
     /// Seconds for the connection and for the whole exchange.
@@ -60,7 +63,12 @@ struct HTTPClient {
             ant_curl_set_text(handle, CURLOPT_PROXY, "")
             ant_curl_set_long(handle, CURLOPT_NOSIGNAL, 1)
             ant_curl_set_long(handle, CURLOPT_CONNECTTIMEOUT, connectTimeout)
-            ant_curl_set_long(handle, CURLOPT_TIMEOUT, consume == nil ? timeout : 0)
+            if consume == nil {
+                ant_curl_set_long(handle, CURLOPT_TIMEOUT, timeout)
+            } else {
+                ant_curl_set_long(handle, CURLOPT_LOW_SPEED_LIMIT, 1)
+                ant_curl_set_long(handle, CURLOPT_LOW_SPEED_TIME, Self.streamSilence)
+            }
             if body != nil {
                 ant_curl_set_long(handle, CURLOPT_POSTFIELDSIZE, payload.count)
                 ant_curl_set_pointer(handle, CURLOPT_POSTFIELDS, payload.baseAddress)

@@ -127,6 +127,8 @@ struct SupervisorClient {
     func events(after: UInt64?, follow: Bool, _ body: @escaping ([UInt8]) -> Void) throws(CLIError) {
         var query = "?follow=\(follow)"
         if let after { query += "&after=\(after)" }
+        // A stream may be silent for long; a supervisor that does not answer is found out before.
+        if follow { _ = try send("GET", "/antares/health") }
         var lines = EventLines()
         let consume: (([UInt8]) -> Void)? =
             follow ? { bytes in for data in lines.take(bytes) { body(data) } } : nil

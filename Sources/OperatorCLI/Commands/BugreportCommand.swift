@@ -1,5 +1,6 @@
 import ArgumentParser
 import CommandUsage
+import FoundationEssentials
 import Glibc
 import LinuxSystem
 import Supervision
@@ -27,14 +28,18 @@ struct BugreportCommand: ParsableCommand {
     @Argument(help: "The archive to write.")
     var file = "antares-bugreport.tar.gz"
 
+    func validate() throws {
+        if file.isEmpty { throw ValidationError("the archive's name is empty") }
+    }
+
     func run() throws {
-        let socket = try global.localSocket(for: "bugreport") ?? GlobalOptions.defaultSocket
-        let report = BugReport(config: config, socket: socket)
+        let report = BugReport(config: config, socket: try global.localSocket(for: "bugreport"))
         do throws(SystemError) {
             try report.write(to: file)
         } catch {
             throw CLIError(.internalError, "\(file) cannot be written: \(error)")
         }
+        if global.json { return Terminal.print(json: Array((try? JSONEncoder().encode(["file": file])) ?? Data())) }
         Terminal.print([file])
     }
 }

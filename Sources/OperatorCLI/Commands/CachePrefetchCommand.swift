@@ -24,7 +24,7 @@ struct CachePrefetchCommand: ParsableCommand {
     @Flag(help: "Fetches what is in the files, too.")
     var contents = false
 
-    @Option(help: "Levels of directories below the path; all if not given.")
+    @Option(parsing: .unconditional, help: "Levels of directories below the path; all if not given.")
     var depth: UInt32?
 
     @Option(help: "The origin; else the default one.")

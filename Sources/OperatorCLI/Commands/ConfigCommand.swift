@@ -17,6 +17,10 @@ struct ConfigCommand: ParsableCommand {
         @Option(help: "The configuration file; else the defaults and ANTARES_* variables.")
         var config: String?
 
+        func validate() throws {
+            if config?.isEmpty == true { throw ValidationError("--config is empty; name a file or leave it out") }
+        }
+
         func load() throws(CLIError) -> LoadedConfiguration {
             do throws(ConfigurationError) {
                 return try ConfigurationLoader.load(path: config, environment: Environment.variables)
@@ -87,6 +91,7 @@ struct ConfigCommand: ParsableCommand {
         var running = false
 
         func validate() throws {
+            if global.json { throw ValidationError("`config show` prints TOML; it has no --json") }
             if running, source.config != nil { throw ValidationError("name a file or --running, not both") }
         }
 
@@ -123,6 +128,10 @@ struct ConfigCommand: ParsableCommand {
     }
 
     fileprivate static func write(_ text: String, to path: String, force: Bool) throws(CLIError) {
+        if path.isEmpty { throw CLIError(.usage, "the file's name is empty") }
+        if let status = try? FileStatus(of: path), status.mode & S_IFMT != S_IFREG {
+            throw CLIError(.usage, "\(path) is no regular file; name another")
+        }
         if !force, access(path, F_OK) == 0 {
             throw CLIError(.usage, "\(path) is there already; name another file or give --force")
         }

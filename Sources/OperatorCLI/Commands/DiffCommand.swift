@@ -19,7 +19,7 @@ struct DiffCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "A job's name or a mount's id.")
+    @Argument(help: "A job's name or a mount's id.", completion: .mounts)
     var mount: String
 
     @Flag(help: "Paths alone; of what was renamed the new one.")
@@ -39,6 +39,7 @@ struct DiffCommand: ParsableCommand {
         if [global.json, nameOnly, tar != nil].count(where: { $0 }) > 1 {
             throw ValidationError("--json, --name-only and --tar exclude each other")
         }
+        if tar?.isEmpty == true { throw ValidationError("--tar takes a file, or - for standard output; it is empty") }
         if null, !nameOnly { throw ValidationError("--null is for --name-only") }
     }
 

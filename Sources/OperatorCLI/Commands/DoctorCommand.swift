@@ -28,10 +28,8 @@ struct DoctorCommand: ParsableCommand {
         } catch {
             throw CLIError(error)
         }
-        let configuration = inForce.loaded.configuration
-        let checks =
-            [Check("configuration", .ok, inForce.source)]
-            + Doctor(configuration: configuration, socket: named ?? configuration.socket).examine()
+        let socket = named ?? inForce.loaded?.configuration.socket ?? GlobalOptions.defaultSocket
+        let checks = Doctor(inForce, socket: socket).examine()
         if global.json {
             Terminal.print(json: DoctorReport(checks).json)
         } else {

@@ -19,11 +19,14 @@ struct EventsCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "Only those of this mount, by its id, the beginning of it, or its job.")
+    @Argument(
+        help: "Only those of this mount, by its id, the beginning of it (four characters or more), or its job.",
+        completion: .mounts)
     var name: String?
 
     @Option(
-        name: .customLong("kind"), help: ArgumentHelp("Only those of this kind. May be repeated.", discussion: kinds))
+        name: .customLong("kind"), help: ArgumentHelp("Only those of this kind. May be repeated.", discussion: kinds),
+        completion: .list(SupervisionEvent.Kind.allCases.map(\.rawValue)))
     var selected: [String] = []
 
     private static let kinds = SupervisionEvent.Kind.allCases.map(\.rawValue).joined(separator: ", ")
@@ -31,10 +34,11 @@ struct EventsCommand: ParsableCommand {
     @Flag(help: "Goes on with what happens from now on, until interrupted.")
     var follow = false
 
-    @Option(help: "Only what comes after the event with this id; 0 for all that is kept.")
+    @Option(parsing: .unconditional, help: "Only what comes after the event with this id; 0 for all that is kept.")
     var after: UInt64?
 
     func validate() throws {
+        if name?.isEmpty == true { throw ValidationError("the mount's name is empty; name its id or its job") }
         if let unknown = selected.first(where: { SupervisionEvent.Kind(rawValue: $0) == nil }) {
             throw ValidationError("`\(unknown)` is no kind of event; there are \(Self.kinds)")
         }
@@ -42,20 +46,36 @@ struct EventsCommand: ParsableCommand {
 
     func run() throws {
         let json = global.json
+        var isKnown = false
         try global.client.events(after: after, follow: follow) { data in
             guard let event = try? EventReport(json: data), shows(event) else { return }
+            isKnown = isKnown || event.kind != "gap"
             if json {
                 Terminal.print(json: data)
             } else {
                 Terminal.print([Presentation.event(event)])
             }
         }
+        // One that was never there is an error; one of which nothing of the kind is kept is not.
+        if let name, !isKnown, !follow { try explainSilence(name) }
+    }
+
+    private func explainSilence(_ name: String) throws {
+        var isKept = false
+        try global.client.events(after: 0, follow: false) { data in
+            if let event = try? EventReport(json: data), Self.isNamed(event, name) { isKept = true }
+        }
+        if !isKept { _ = try global.client.mount(name) }
+    }
+
+    /// Whether an event is of the mount that was named.
+    private static func isNamed(_ event: EventReport, _ name: String) -> Bool {
+        event.job == name || name.utf8.count >= 4 && event.mount?.hasPrefix(name.lowercased()) == true
     }
 
     /// A gap is shown whatever is asked for: what is missing may have been of it.
     private func shows(_ event: EventReport) -> Bool {
         if event.kind == "gap" { return true }
-        let isNamed = name.map { event.job == $0 || $0.count >= 8 && event.mount?.hasPrefix($0) == true } ?? true
-        return isNamed && (selected.isEmpty || selected.contains(event.kind))
+        return name.map { Self.isNamed(event, $0) } ?? true && (selected.isEmpty || selected.contains(event.kind))
     }
 }

@@ -4,6 +4,8 @@ import Glibc
 /// Options of every command. They may stand before the command, too.
 struct GlobalOptions: ParsableArguments {
     static let defaultSocket = "/run/antares/supervisor.sock"
+    /// Bytes, by unix(7).
+    static let longestSocket = 107
 
     @Option(help: ArgumentHelp("The supervisor's socket.", discussion: "Else $ANTARES_SOCKET, else \(defaultSocket)."))
     var socket: String?
@@ -27,11 +29,18 @@ struct GlobalOptions: ParsableArguments {
     @Flag(help: "Prints the API's JSON.")
     var json = false
 
-    @Option(help: "Seconds that one request to the supervisor may take.")
+    @Option(parsing: .unconditional, help: "Seconds that one request to the supervisor may take.")
     var timeout = 120
 
     func validate() throws {
         if timeout < 1 { throw ValidationError("--timeout takes seconds, at least 1") }
+        for (name, value) in [("--socket", socket), ("--url", url), ("--ca", ca), ("--token-file", tokenFile)]
+        where value?.isEmpty == true {
+            throw ValidationError("\(name) is empty; give it a value or leave it out")
+        }
+        if case .socket(let path) = address, path.utf8.count > Self.longestSocket {
+            throw ValidationError("`\(path)` is longer than the path of a socket can be, \(Self.longestSocket) bytes")
+        }
         if socket != nil, url != nil { throw ValidationError("name a socket or a URL, not both") }
         if case .network(let url, _, _) = address, let problem = SupervisorAddress.problem(ofURL: url) {
             throw ValidationError(problem)
@@ -131,6 +140,13 @@ struct MountOptions: ParsableArguments {
 
     @Option(help: "Unmounts when nobody has used it for this time, like 30m.", transform: Seconds.parse)
     var idleTtl: Int?
+
+    func validate() throws {
+        let named = [("--path", path), ("--rev", rev), ("--cl", cl), ("--cl-path", clPath), ("--base", base)]
+        for (name, value) in named + [("--origin", origin), ("--at", mountpoint)] where value?.isEmpty == true {
+            throw ValidationError("\(name) is empty; give it a value or leave it out")
+        }
+    }
 
     struct Label: Hashable, Sendable {
         let key: String

@@ -9,7 +9,7 @@ struct RenewCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "A job's name or a mount's id.")
+    @Argument(help: "A job's name or a mount's id.", completion: .mounts)
     var mount: String
 
     @Option(help: "Another time to live from now on, like 10m.", transform: Seconds.parse)

@@ -4,22 +4,31 @@ import Supervision
 
 /// Which mounts are shown, in which order, with which columns; once or again and again.
 struct ListOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Columns, separated by commas.", discussion: MountColumn.names))
+    @Option(
+        help: ArgumentHelp("Columns, separated by commas.", discussion: MountColumn.names),
+        completion: .list(MountColumn.allCases.map(\.rawValue)))
     var columns: String?
 
-    @Option(parsing: .unconditional, help: "A column to sort by; `-` before it for the other way round.")
+    @Option(
+        parsing: .unconditional, help: "A column to sort by; `-` before it for the other way round.",
+        completion: .list(MountColumn.allCases.flatMap { [$0.rawValue, "-" + $0.rawValue] }))
     var sort: String?
 
     @Option(name: .customLong("label"), help: "Only mounts with this label, KEY or KEY=VALUE. May be repeated.")
     var labels: [String] = []
 
-    @Option(help: ArgumentHelp("Only mounts in this state.", discussion: MountState.names.joined(separator: ", ")))
+    @Option(
+        help: ArgumentHelp("Only mounts in this state.", discussion: MountState.names.joined(separator: ", ")),
+        completion: .list(MountState.names))
     var state: String?
 
     @Flag(help: "Shows it anew every two seconds, until interrupted.")
     var watch = false
 
     func validate() throws {
+        if let columns, columns.split(separator: ",").isEmpty {
+            throw ValidationError("--columns names no column; there are \(MountColumn.names)")
+        }
         for name in (columns ?? "").split(separator: ",") where MountColumn(rawValue: String(name)) == nil {
             throw ValidationError("`\(name)` is no column; there are \(MountColumn.names)")
         }
@@ -39,16 +48,31 @@ struct ListOptions: ParsableArguments {
         columns.map { $0.split(separator: ",").compactMap { MountColumn(rawValue: String($0)) } } ?? standard
     }
 
+    /// Whether some mounts are left out, or not in the order in which they come.
+    var chooses: Bool {
+        filters || sort != nil
+    }
+
+    /// Whether some mounts are left out.
+    var filters: Bool {
+        state != nil || !labels.isEmpty
+    }
+
     /// What is left of the mounts, in order.
     func select(_ mounts: [MountReport]) -> [MountReport] {
-        let found = mounts.filter { mount in
-            (state.map { $0.lowercased() == mount.state.name.lowercased() } ?? true)
-                && labels.allSatisfy { Self.has(mount.labels ?? [:], $0) }
+        indices(of: mounts).map { mounts[$0] }
+    }
+
+    /// Where among the mounts those are that are left, in order.
+    func indices(of mounts: [MountReport]) -> [Int] {
+        let found = mounts.indices.filter { index in
+            (state.map { $0.lowercased() == mounts[index].state.name.lowercased() } ?? true)
+                && labels.allSatisfy { Self.has(mounts[index].labels ?? [:], $0) }
         }
         guard let sort else { return found }
         let isDescending = sort.hasPrefix("-")
         guard let column = MountColumn(rawValue: isDescending ? String(sort.dropFirst()) : sort) else { return found }
-        let ordered = found.sorted { column.isLess($0, $1) }
+        let ordered = found.sorted { column.isLess(mounts[$0], mounts[$1]) }
         return isDescending ? ordered.reversed() : ordered
     }
 
@@ -57,8 +81,8 @@ struct ListOptions: ParsableArguments {
         try show()
         while watch, Terminal.outputFailure == nil {
             _ = poll(nil, 0, 2000)
-            // Clears the screen (ECMA-48, ED and CUP).
-            Terminal.print(["\u{1B}[2J\u{1B}[H"])
+            // Clears a screen (ECMA-48, ED and CUP); whoever reads it as a file gets one after the other.
+            if isatty(STDOUT_FILENO) != 0 { Terminal.write("\u{1B}[2J\u{1B}[H", to: STDOUT_FILENO) }
             try show()
         }
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CommandUsage
+import LinuxSystem
 import Supervision
 
 struct LogsCommand: ParsableCommand {
@@ -13,15 +14,15 @@ struct LogsCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "A job's name or a mount's id; else everything.")
+    @Argument(help: "A job's name or a mount's id; else everything.", completion: .mounts)
     var mount: String?
 
-    @Option(help: "How many lines, at most \(LogRing.capacity).")
+    @Option(parsing: .unconditional, help: "How many lines, at most \(LogRing.capacity).")
     var lines = 200
 
     @Option(
         help: "Only this level and above: trace, debug, info, notice, warning, error or critical.",
-        transform: Self.level)
+        completion: .list(["trace", "debug", "info", "notice", "warning", "error", "critical"]), transform: Self.level)
     var level: LogLevel?
 
     private static func level(_ text: String) throws -> LogLevel {
@@ -33,6 +34,7 @@ struct LogsCommand: ParsableCommand {
     }
 
     func validate() throws {
+        if mount?.isEmpty == true { throw ValidationError("the mount's name is empty; name its id or its job") }
         guard (1...LogRing.capacity).contains(lines) else {
             throw ValidationError("--lines takes a number from 1 to \(LogRing.capacity), not \(lines)")
         }
@@ -45,9 +47,10 @@ struct LogsCommand: ParsableCommand {
         if global.json { return Terminal.print(json: answer.json) }
         Terminal.print(
             answer.value.lines.map { line in
-                let fields = line.fields.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
+                let fields = line.fields.sorted { $0.key < $1.key }.map { " \($0.key)=\(FieldText.value($0.value))" }
+                let message = FieldText.line(line.message)
                 return Printable.text(
-                    "\(Printable.time(line.time)) \(line.level) \(line.part) \(line.message)\(fields)")
+                    "\(Printable.time(line.time)) \(line.level) \(line.part) \(message)\(fields.joined())")
             })
     }
 }

@@ -17,10 +17,10 @@ struct MountCommand: ParsableCommand {
     @Argument(help: "The job's name.")
     var job: String?
 
-    @Option(help: "Owner of the tree; else the caller.")
+    @Option(parsing: .unconditional, help: "Owner of the tree; else the caller.")
     var uid: UInt32?
 
-    @Option(help: "Group of the tree; else the caller's.")
+    @Option(parsing: .unconditional, help: "Group of the tree; else the caller's.")
     var gid: UInt32?
 
     @Flag(help: "Keeps what is written in the mount after its end; `umount` says where.")
@@ -53,7 +53,7 @@ struct UnmountCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "A job's name or a mount's id.")
+    @Argument(help: "A job's name or a mount's id.", completion: .mounts)
     var mount: String
 
     @Flag(help: "Does not wait until nobody uses it.")
@@ -80,7 +80,7 @@ struct ResetCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "A job's name or a mount's id.")
+    @Argument(help: "A job's name or a mount's id.", completion: .mounts)
     var mount: String
 
     func run() throws {
@@ -104,10 +104,10 @@ struct ListCommand: ParsableCommand {
 
     func run() throws {
         try options.repeating {
-            let answer = try global.client.mounts()
-            if global.json { return Terminal.print(json: answer.json) }
-            let mounts = options.select(answer.value.mounts)
-            Terminal.print(Presentation.list(mounts, options.chosen(Presentation.listColumns)))
+            let listed = ListedMounts(try global.client.mounts())
+            if global.json { return Terminal.print(json: listed.json(selectedBy: options)) }
+            let mounts = listed.selected(by: options)
+            Terminal.print(Presentation.list(mounts, options.chosen(Presentation.listColumns(for: mounts))))
         }
     }
 }
@@ -120,7 +120,7 @@ struct StatusCommand: ParsableCommand {
     @OptionGroup var global: GlobalOptions
     @OptionGroup var options: ListOptions
 
-    @Argument(help: "A job's name or a mount's id; else everything.")
+    @Argument(help: "A job's name or a mount's id; else everything.", completion: .mounts)
     var mount: String?
 
     func run() throws {
@@ -130,35 +130,33 @@ struct StatusCommand: ParsableCommand {
     private func show() throws {
         if let mount {
             let answer = try global.client.mount(mount)
-            if global.json {
-                Terminal.print(json: answer.json)
-            } else {
-                Terminal.print(Presentation.mount(answer.value))
-            }
-            return
+            if global.json { return Terminal.print(json: answer.json) }
+            let processes = try? global.client.status().value.processes
+            let process = processes?.first { $0.mount == answer.value.id && $0.pid == answer.value.worker?.pid }
+            return Terminal.print(Presentation.mount(answer.value, process))
         }
         let health = try global.client.health()
-        let mounts = try global.client.mounts()
+        let listed = ListedMounts(try global.client.mounts())
         // An agent is not told of all processes.
         let status = try? global.client.status()
         if global.json {
             // The members of the second object follow the first: {"health":{…},"mounts":[…],"status":{…}}.
-            var json = Array("{\"health\":".utf8) + trimmed(health.json)
-            json += Array(",".utf8) + trimmed(mounts.json).dropFirst().dropLast()
-            if let status { json += Array(",\"status\":".utf8) + trimmed(status.json) }
+            var json = Array("{\"health\":".utf8) + JSONText.trimmed(health.json)
+            json += Array(",".utf8) + JSONText.trimmed(listed.json(selectedBy: options)).dropFirst().dropLast()
+            if let status { json += Array(",\"status\":".utf8) + JSONText.trimmed(status.json) }
             Terminal.print(json: json + Array("}".utf8))
         } else {
             let columns = options.chosen(Presentation.workerColumns)
-            let shown = options.select(mounts.value.mounts)
+            let shown = listed.selected(by: options)
             let workers = shown.isEmpty ? [] : [""] + Presentation.list(shown, columns)
+            let ids = Set(shown.map(\.id))
             let processes =
-                status.map { [""] + Presentation.processTable($0.value.processes) }
-                ?? Presentation.processes(health.value.processes ?? [])
+                status.map { answer in
+                    [""]
+                        + Presentation.processTable(
+                            answer.value.processes.filter { !options.filters || $0.mount.map(ids.contains) ?? true })
+                } ?? Presentation.processes(health.value.processes ?? [])
             Terminal.print(Presentation.health(health.value) + processes + workers)
         }
-    }
-
-    private func trimmed(_ json: [UInt8]) -> [UInt8] {
-        Array(json.prefix(while: { $0 != UInt8(ascii: "\n") }))
     }
 }

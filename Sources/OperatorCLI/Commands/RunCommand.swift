@@ -10,7 +10,7 @@ struct RunCommand: ParsableCommand {
         discussion: """
             Mounts, runs COMMAND in the mount, copies the outputs out, unmounts whatever happened, and ends with COMMAND's exit \
             code (128 + n for signal n, 127 if it is not found, 126 if it cannot be executed; 3 if COMMAND succeeded but an output \
-            is missing or the unmount failed). COMMAND sees ANTARES_COMMIT, ANTARES_ORIGIN, ANTARES_JOB and ANTARES_MOUNTPOINT. \
+            is missing or the unmount failed). COMMAND sees ANTARES_COMMIT, ANTARES_CL (if it has one), ANTARES_ORIGIN, ANTARES_JOB and ANTARES_MOUNTPOINT. \
             SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on to it.
             """,
         examples: [
@@ -38,6 +38,9 @@ struct RunCommand: ParsableCommand {
 
     func validate() throws {
         if command.isEmpty { throw ValidationError("no command: put it after `--`, as in `antares run -- make`") }
+        if job?.isEmpty == true {
+            throw ValidationError("the job's name is empty; without --job one is made up")
+        }
         if global.json { throw ValidationError("`run` prints what its command prints; it has no --json") }
     }
 

@@ -15,7 +15,7 @@ struct SwitchCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "A job's name or a mount's id.")
+    @Argument(help: "A job's name or a mount's id.", completion: .mounts)
     var mount: String
 
     @Option(help: "The changelist to show.")

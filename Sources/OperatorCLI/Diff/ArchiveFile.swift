@@ -3,7 +3,7 @@ import LinuxSystem
 
 /// Where an archive of changes goes.
 enum ArchiveFile {
-    /// `-` is standard output. A file appears when it is complete.
+    /// `-` is standard output.
     static func write(_ changes: [DifferenceReport.Change], of mountpoint: String, to path: String) throws(CLIError) {
         if path == "-", isatty(STDOUT_FILENO) != 0 {
             throw CLIError(.usage, "an archive is nothing for a terminal; --tar FILE writes it to a file")
@@ -15,7 +15,9 @@ enum ArchiveFile {
             if path == "-" {
                 problems = try pack(plan, root.raw, STDOUT_FILENO)
             } else {
-                problems = try replace(path) { (output) throws(SystemError) in try pack(plan, root.raw, output) }
+                problems = try OutputFile.write(path, mode: 0o666) { (output) throws(SystemError) in
+                    try pack(plan, root.raw, output)
+                }
             }
         } catch {
             throw CLIError(.internalError, "the changes cannot be packed: \(error)")
@@ -30,20 +32,5 @@ enum ArchiveFile {
         let archive = ChangeArchive(of: root, to: output)
         try archive.write(plan)
         return archive.problems
-    }
-
-    private static func replace(
-        _ path: String, _ body: (Int32) throws(SystemError) -> [String]
-    ) throws(SystemError) -> [String] {
-        let temporary = "\(path).part-\(getpid())"
-        let file = try File.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o666)
-        do throws(SystemError) {
-            let problems = try body(file.raw)
-            try check(rename(temporary, path), "rename", path)
-            return problems
-        } catch {
-            unlink(temporary)
-            throw error
-        }
     }
 }

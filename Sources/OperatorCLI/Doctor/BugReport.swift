@@ -10,7 +10,8 @@ struct BugReport {
     static let packLimit: Duration = .seconds(10)
 
     let config: String?
-    let socket: String
+    /// The supervisor's, if it was named.
+    let socket: String?
 
     func write(to file: String) throws(SystemError) {
         let variable = Environment.variables["TMPDIR"] ?? ""
@@ -28,18 +29,38 @@ struct BugReport {
             try File.replace("\(directory)/\(name)", with: content, mode: 0o600)
         }
         try File.replace(directory + "/missing", with: Array(missing.map { $0 + "\n" }.joined().utf8), mode: 0o600)
+        // It has the configuration and the log: nobody else's.
+        try OutputFile.write(file, mode: 0o600) { (output) throws(SystemError) in try pack(directory, output) }
+    }
+
+    private func pack(_ directory: String, _ output: Int32) throws(SystemError) {
+        let complaints = directory + "/complaints"
+        let errors = try File.open(complaints, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
+        unlink(complaints)
         let spec = ProcessSpec(
-            path: "/bin/tar", arguments: ["-czf", file, "-C", directory, "."], environment: ["PATH=/usr/bin:/bin"])
+            path: "/bin/tar", arguments: ["-czf", "-", "-C", directory, "."], environment: ["PATH=/usr/bin:/bin"],
+            fds: [nil, output, errors.raw])
         let process = try ChildProcess.spawn(spec)
         guard process.waitForEnd(until: .after(Self.packLimit)) else {
             process.signal(SIGKILL)
-            throw SystemError(.timedOut, "tar", file)
+            throw SystemError(.timedOut, "tar")
         }
-        guard process.reap() == .code(0) else { throw SystemError(.ioError, "tar", file) }
+        guard process.reap() == .code(0) else {
+            let complaint = (try? File.text("/proc/self/fd/\(errors.raw)")) ?? ""
+            throw SystemError(.ioError, "tar", detail: complaint.split(separator: "\n").first.map(String.init) ?? "")
+        }
     }
 
     private func contents(_ missing: inout [String]) -> [(String, [UInt8])] {
         var result: [(String, [UInt8])] = []
+        let inForce: Result<ConfigurationInForce, ConfigurationError>
+        do throws(ConfigurationError) {
+            inForce = .success(try ConfigurationInForce(file: config, socket: socket ?? GlobalOptions.defaultSocket))
+        } catch {
+            inForce = .failure(error)
+        }
+        let configured = (try? inForce.get())?.loaded?.configuration.socket
+        let socket = self.socket ?? configured ?? GlobalOptions.defaultSocket
         let client = SupervisorClient(address: .socket(socket), timeout: Self.answerLimit)
         let questions = [
             ("status.json", "/status"), ("mounts.json", "/mounts"), ("metrics", "/metrics"), ("cache.json", "/cache"),
@@ -52,16 +73,18 @@ struct BugReport {
                 missing.append("\(name): \(error.message)")
             }
         }
-        do throws(ConfigurationError) {
-            let inForce = try ConfigurationInForce(file: config, socket: socket)
-            let text = "# From \(inForce.source).\n\(inForce.text)"
-            result.append(("configuration.toml", Array(text.utf8)))
-            let checks = Doctor(configuration: inForce.loaded.configuration, socket: socket).examine()
-            result.append(("doctor.json", DoctorReport(checks).json))
-            result.append(("processes", Array(processes().utf8)))
-        } catch {
-            missing.append("configuration.toml: \(error.description)")
+        switch inForce {
+        case .success(let inForce):
+            if inForce.loaded == nil {
+                missing.append("configuration.toml: \(inForce.source)")
+            } else {
+                result.append(("configuration.toml", Array("# From \(inForce.source).\n\(inForce.text)".utf8)))
+            }
+            result.append(("doctor.json", DoctorReport(Doctor(inForce, socket: socket).examine()).json))
+        case .failure(let error):
+            missing += ["configuration.toml", "doctor.json"].map { "\($0): \(error.description)" }
         }
+        result.append(("processes", Array(processes().utf8)))
         for (name, path) in [
             ("mountinfo", "/proc/self/mountinfo"), ("meminfo", "/proc/meminfo"), ("version", "/proc/version"),
         ] {

@@ -2,6 +2,7 @@ import FoundationEssentials
 import Glibc
 import LinuxSystem
 import Supervision
+import SupervisorConfig
 
 /// Examines machine, supervisor and mounts. Reads only /proc, the run directory and the API; whatever may hang is looked at by disposable children.
 struct Doctor {
@@ -10,8 +11,13 @@ struct Doctor {
     /// For all mounts together.
     static let probeLimit: Duration = .seconds(3)
 
-    let configuration: SupervisorConfiguration
     let socket: String
+    private let inForce: ConfigurationInForce
+    private var configuration: SupervisorConfiguration? { inForce.loaded?.configuration }
+
+    init(_ inForce: ConfigurationInForce, socket: String) {
+        (self.inForce, self.socket) = (inForce, socket)
+    }
 
     private struct Mounted {
         let id: String
@@ -20,10 +26,21 @@ struct Doctor {
     }
 
     func examine() -> [Check] {
-        let pid = try? servingPID()
-        var checks = Preflight.checks(configuration, runningPID: pid)
+        let serving = ServingProcess(socket)
+        var checks: [Check]
+        if let configuration {
+            checks = [Check("configuration", .ok, inForce.source)]
+            checks += Preflight.checks(configuration, runningPID: serving.pid)
+        } else {
+            checks = [
+                Check(
+                    "configuration", .warning, "\(inForce.source); what depends on it is not examined",
+                    fix: "run doctor as root, or name the file with --config")
+            ]
+            checks += Preflight.checksOfMachine()
+        }
         let client = SupervisorClient(address: .socket(socket), timeout: Self.answerLimit)
-        checks.append(supervisor(client, pid))
+        checks.append(supervisor(client, serving))
         let mounts = (try? client.mounts())?.value.mounts.compactMap { mount -> Mounted? in
             guard mount.state.name == "Ready" || mount.state.name == "Unmounting" else { return nil }
             return Mounted(id: mount.id, name: mount.job ?? mount.build ?? mount.id, path: mount.mountpoint)
@@ -31,16 +48,19 @@ struct Doctor {
         return checks + probe(mounts ?? recorded())
     }
 
-    private func servingPID() throws(SystemError) -> Int32 {
-        let connection = try StreamSocket.connect(socket)
-        return try MessageSocket.peer(of: connection.raw).pid
-    }
-
-    private func supervisor(_ client: SupervisorClient, _ pid: Int32?) -> Check {
-        guard let pid else {
+    private func supervisor(_ client: SupervisorClient, _ serving: ServingProcess) -> Check {
+        let pid: Int32
+        switch serving {
+        case .none:
             return Check(
                 "supervisor", .warning, "nobody serves \(socket)",
                 fix: "start antares-supervisor; its log says why it does not run")
+        case .unknown(let error):
+            return Check(
+                "supervisor", .warning, "\(socket) cannot be used: \(error.errno)",
+                fix: "run doctor as root, or join the group of the socket (socket_group)")
+        case .some(let found):
+            pid = found
         }
         do throws(CLIError) {
             let health = try client.health().value
@@ -63,6 +83,7 @@ struct Doctor {
             let mountpointRoot: String
             let mountpointName: String
         }
+        guard let configuration else { return [] }
         let directory = configuration.runDirectory + "/mounts"
         return ((try? Directory.names(directory)) ?? []).compactMap { name in
             guard let bytes = try? File.contents(directory + "/" + String(decoding: name, as: UTF8.self)),
@@ -73,7 +94,7 @@ struct Doctor {
     }
 
     private func probe(_ mounts: [Mounted]) -> [Check] {
-        let program = Preflight.workerProgram(configuration)
+        let program = Preflight.workerProgram(configuration ?? SupervisorConfiguration())
         let deadline = Deadline.after(Self.probeLimit)
         let probes = mounts.map { mount in
             (mount, try? DisposableChild(program, ["--probe", mount.path], until: deadline))

@@ -28,8 +28,11 @@ struct MountReport: Decodable, Hashable {
     let base: String?
     let origin: String?
     let labels: [String: String]?
+    let revision: String?
     let createdAt: Int64
     let readyAfter: Double?
+    let leaseLeft: Double?
+    let idleTTL: Int?
     let worker: Worker?
     let lower: String?
     let unmount: UnmountReport?
@@ -42,6 +45,9 @@ struct MountReport: Decodable, Hashable {
         case path, mountpoint, state, commit, origin, labels, base
         case changelist = "cl"
         case changelistPath = "cl_path"
+        case revision = "rev"
+        case leaseLeft = "lease_left_s"
+        case idleTTL = "idle_ttl"
         case createdAt = "created_at_epoch_ms"
         case readyAfter = "ready_after_ms"
         case worker, lower, unmount

@@ -1,8 +1,7 @@
 /// A column of the list of mounts.
 enum MountColumn: String, CaseIterable {
     case job, state, commit, path, mountpoint, id, origin, lower, worker, restarts, memory, waiting, served, cause,
-        labels,
-        age, ready
+        reason, labels, age, ready
 
     static let names = allCases.map(\.rawValue).joined(separator: ", ")
 
@@ -32,6 +31,7 @@ enum MountColumn: String, CaseIterable {
         case .waiting: return worker?.waiting.map(String.init) ?? "-"
         case .served: return worker.map { "\($0.served)" } ?? "-"
         case .cause: return worker?.lastRestartCause ?? "-"
+        case .reason: return mount.state.reason ?? "-"
         case .labels:
             let labels = (mount.labels ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
             return labels.isEmpty ? "-" : labels.joined(separator: " ")

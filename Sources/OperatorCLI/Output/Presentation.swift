@@ -1,8 +1,14 @@
 import Glibc
+import LinuxSystem
 
 /// What the commands print when nobody asked for JSON.
 enum Presentation {
     static let listColumns: [MountColumn] = [.job, .state, .commit, .path, .mountpoint, .id]
+    /// With the reasons, if a mount has failed.
+    static func listColumns(for mounts: [MountReport]) -> [MountColumn] {
+        listColumns + (mounts.contains { $0.state.reason != nil } ? [.reason] : [])
+    }
+
     static let workerColumns: [MountColumn] = [
         .job, .state, .commit, .worker, .restarts, .memory, .waiting, .cause, .mountpoint,
     ]
@@ -28,14 +34,21 @@ enum Presentation {
         return lines + health.problems.map { "problem     \(Printable.text($0))" }
     }
 
-    static func mount(_ mount: MountReport) -> [String] {
+    /// A mount, with what is known of the worker's process.
+    static func mount(_ mount: MountReport, _ process: StatusReport.Process? = nil) -> [String] {
         var pairs: [(String, String)] = [
             ("mount", mount.id), ("job", name(of: mount)),
             ("state", mount.state.reason.map { "\(mount.state.name): \($0)" } ?? mount.state.name),
             ("mountpoint", mount.mountpoint), ("path", mount.path), ("origin", mount.origin ?? "-"),
-            ("commit", mount.commit ?? "-"),
+            ("rev", mount.revision ?? "-"), ("commit", mount.commit ?? "-"), ("lower", mount.lower ?? "-"),
+            ("made", Printable.time(mount.createdAt)),
             ("ready after", mount.readyAfter.map { "\(($0 * 10).rounded() / 10) ms" } ?? "-"),
         ]
+        if let left = mount.leaseLeft {
+            pairs.append(("lease", "\(Printable.duration(seconds: Int(max(0, left)))) left"))
+        } else if let idle = mount.idleTTL {
+            pairs.append(("lease", "ends when nobody has used it for \(Printable.duration(seconds: idle))"))
+        }
         if let changelist = mount.changelist {
             pairs.append(("changelist", "\(changelist) at \(mount.changelistPath ?? "-"), on \(mount.base ?? "-")"))
         }
@@ -53,12 +66,24 @@ enum Presentation {
                 ("memory", worker.memoryBytes.map(Printable.size) ?? "-"),
                 ("waiting", worker.waiting.map { "\($0) requests" } ?? "-"), ("served", "\(worker.served) requests"),
             ]
+            if let process { pairs += self.pairs(of: process) }
         } else {
             pairs.append(("worker", "none"))
         }
         return pairs.map { key, value in
             key + String(repeating: " ", count: 13 - key.count) + Printable.text(value)
         }
+    }
+
+    private static func pairs(of process: StatusReport.Process) -> [(String, String)] {
+        [
+            ("started", process.startedAt.map(Printable.time) ?? "-"),
+            ("in flight", process.inFlight.map { "\($0) requests" } ?? "-"),
+            ("oldest", process.oldest.map { "\(($0 * 10).rounded() / 10) s" } ?? "-"),
+            ("cpu", process.cpuTime.map { "\(Double($0 / 10) / 100) s" } ?? "-"),
+            ("fds", process.descriptors.map(String.init) ?? "-"),
+            ("holders", process.holders?.joined(separator: ", ") ?? "-"),
+        ]
     }
 
     static func processes(_ processes: [HealthReport.Process]) -> [String] {
@@ -96,14 +121,16 @@ enum Presentation {
     /// Time, id, what, mount, job, duration, cause and details, the first ones in columns:
     /// `2026-11-22T17:38:01.250Z  1795728783820006  takeover  824d59b0  ci-17  3.2 ms  signal 9 (pid=12 reason=killed)`.
     static func event(_ event: EventReport) -> String {
-        let time = Printable.time(event.time ?? 0)
-        if event.kind == "gap" { return time + "  events were lost here: more came than the supervisor keeps" }
+        if event.kind == "gap" {
+            return "-  events are missing here: more came than are kept, or the one before was of an earlier supervisor"
+        }
+        let time = event.time.map(Printable.time) ?? "-"
         let id = event.id.map(String.init) ?? "-"
         var line = "\(time)  \(id)"
         let mount = event.mount.map { String($0.prefix { $0 != "-" }) } ?? "-"
         let duration = event.duration.map(Printable.duration(milliseconds:)) ?? "-"
         for (text, width) in [(event.kind, 19), (mount, 8), (event.job ?? "-", 16), (duration, 8)] {
-            line += "  " + text + String(repeating: " ", count: max(0, width - text.count))
+            line += "  " + text + String(repeating: " ", count: max(0, width - TerminalText.width(text)))
         }
         let details = (event.details ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
         let why = [event.cause, details.isEmpty ? nil : "(\(details.joined(separator: " ")))"].compactMap { $0 }

@@ -10,12 +10,19 @@ struct Table {
         self.header = header
     }
 
+    /// Columns of a terminal; a longer cell moves the rest of its own row only.
+    static let widestCell = 64
+
     /// One line each, without spaces at the end.
     var lines: [String] {
         let all = ([header] + rows).map { $0.map(Printable.text) }
-        let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
+        let widths = header.indices.map { column in
+            all.map { TerminalText.width($0[column]) }.filter { $0 <= Self.widestCell }.max() ?? 0
+        }
         return all.map { row in
-            let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
+            let cells = zip(row, widths).map {
+                $0 + String(repeating: " ", count: max(0, $1 - TerminalText.width($0)))
+            }
             var line = cells.joined(separator: "  ")
             while line.last == " " { line.removeLast() }
             return line

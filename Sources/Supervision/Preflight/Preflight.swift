@@ -36,10 +36,15 @@ public enum Preflight {
     public static func checks(
         _ configuration: SupervisorConfiguration, originTimeout: Duration = .seconds(2), runningPID: Int32? = nil
     ) -> [Check] {
-        PrivilegeChecks.all() + KernelChecks.all() + NamespaceChecks.all(configuration)
+        checksOfMachine() + NamespaceChecks.all(configuration)
             + ProgramChecks.all(configuration) + AddressChecks.all(configuration, runningPID: runningPID)
             + DirectoryChecks.all(configuration) + [KernelChecks.sealed(configuration)].compactMap(\.self)
             + OriginChecks.all(configuration, timeout: originTimeout)
+    }
+
+    /// What needs no configuration.
+    public static func checksOfMachine() -> [Check] {
+        PrivilegeChecks.all() + KernelChecks.all()
     }
 
     /// The path of antares-worker, which is also what looks at things that may hang.

@@ -9,12 +9,9 @@ final class LogLevels: Sendable {
         var parts: [LogPart: LogLevel]
     }
 
-    /// What the command line wants, whatever the configuration says.
-    private let forced: LogLevel?
     private let state: Guarded<State>
 
-    init(_ configuration: SupervisorConfiguration, forced: LogLevel?) {
-        self.forced = forced
+    init(_ configuration: SupervisorConfiguration) {
         state = Guarded(State(general: configuration.logLevel, parts: configuration.logLevels))
     }
 
@@ -23,6 +20,6 @@ final class LogLevels: Sendable {
     }
 
     func level(of part: LogPart) -> LogLevel {
-        state.with { $0.parts[part] ?? forced ?? $0.general }
+        state.with { $0.parts[part] ?? $0.general }
     }
 }

@@ -69,7 +69,7 @@ struct OwnerProcessTests {
         let second = try OwnerProcess(configuration)
         let lines = second.linesUntilReady()
         #expect(second.end() == .code(4))
-        #expect(lines.contains { $0.contains("pid \(first.process.pid) started") && $0.contains("dicfuse-cache") })
+        #expect(lines.contains { $0.contains("process \(first.process.pid) (dicfuse-cache)") })
         #expect(try first.connect().pin().commit == world.commit)
     }
 

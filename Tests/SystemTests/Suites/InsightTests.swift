@@ -36,6 +36,46 @@ extension SystemTests {
             }
         }
 
+        @Test func everyTransitionHasItsCause() throws {
+            try Farm.run(Repository.small) { farm, _ in
+                let mount = try farm.mount("told")
+                let one = try farm.antares("status", "told")
+                for name in ["lower", "started", "in flight", "holders", "rev"] {
+                    #expect(one.output.contains("\n\(name) "), "\(one.output)")
+                }
+                #expect(one.output.contains("supervisor, worker, cache"))
+                try farm.unmount(mount)
+                #expect(try farm.antares("mount", "failing", "--path", "/no/such").status == .code(5))
+                let lines = try farm.antares("events", "--after", "0", "--json").output.split(separator: "\n")
+                let events = try lines.map { try JSON(Array($0.utf8)) }
+                let causes = events.filter { $0["kind"].text?.hasPrefix("mount_") == true }.map {
+                    "\($0["kind"].text ?? ""): \($0["cause"].text ?? "NONE")"
+                }
+                for expected in [
+                    "mount_provisioning: asked for, for user 0", "mount_mounted: the tree is at its place",
+                    "mount_ready: made", "mount_unmounting: asked for by user 0",
+                    "mount_unmounted: asked for by user 0",
+                ] {
+                    #expect(causes.contains(expected), "\(expected) of \(causes)")
+                }
+                #expect(causes.contains { $0.hasPrefix("mount_failed: ") } && !causes.contains { $0.hasSuffix("NONE") })
+                let log = try farm.log()
+                #expect(
+                    log.contains("state=Unmounting cause=\"asked for by user 0\"")
+                        && log.contains("state=Ready cause=made"))
+
+                // What was given up is explained where it is listed, and while the supervisor is stopped nothing is guessed.
+                let supervisor = try ChildProcess(
+                    adopting: Int32(
+                        try #require(farm.api.get("/status").body["processes"].elements.first?["pid"].number)))
+                supervisor.signal(SIGSTOP)
+                let doctor = try farm.antares("doctor")
+                supervisor.signal(SIGCONT)
+                #expect(doctor.output.contains("with which process") && doctor.output.contains("does not answer"))
+                #expect(!doctor.output.contains("none is configured"), "\(doctor.output)")
+            }
+        }
+
         @Test func itAnswersWhileWorkersHang() throws {
             try Farm.run(Repository.small) { farm, _ in
                 let mounts = try (0..<8).map { try farm.mount("m\($0)") }
