@@ -294,13 +294,12 @@ public final class Supervisor: MountService {
         let mount = try await registry.admit(request, caller: caller)
         if let client { await mount.bind(to: client) }
         do throws(SupervisorError) {
-            try await mount.ready()
+            return try await mount.ready()
         } catch {
             // A mount that could not be made is not kept: asking again starts anew.
             if case .failed = await mount.status().state { await registry.remove(mount.id) }
             throw error
         }
-        return await mount.status()
     }
 
     public func begin(_ request: MountRequest, caller: Caller) async throws(SupervisorError) -> MountStatus {

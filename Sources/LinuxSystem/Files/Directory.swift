@@ -113,14 +113,21 @@ public enum Directory {
         try changeMarks(fd) { on ? $0 | immutable : $0 & ~immutable }
     }
 
+    /// Says that what lies in a directory has nothing to do with each other (chattr(1) `T`): ext4 spreads its directories over the block groups,
+    /// instead of filling one after another (fs/ext4/ialloc.c, `find_group_orlov`). EOPNOTSUPP or ENOTTY where the filesystem does not know it.
+    public static func setUnrelatedChildren(_ fd: Int32) throws(SystemError) {
+        try changeMarks(fd) { $0 | topOfHierarchy }
+    }
+
     /// Clears the immutable and the append-only flag of a file or directory.
     static func clearMarks(_ fd: Int32) throws(SystemError) {
         try changeMarks(fd) { $0 & ~(immutable | appendOnly) }
     }
 
-    // FS_IMMUTABLE_FL and FS_APPEND_FL of include/uapi/linux/fs.h.
+    // FS_IMMUTABLE_FL, FS_APPEND_FL and FS_TOPDIR_FL of include/uapi/linux/fs.h.
     private static let immutable: UInt32 = 0x10
     private static let appendOnly: UInt32 = 0x20
+    private static let topOfHierarchy: UInt32 = 0x20000
 
     private static func changeMarks(_ fd: Int32, _ change: (UInt32) -> UInt32) throws(SystemError) {
         var flags: UInt32 = 0

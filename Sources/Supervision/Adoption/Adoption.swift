@@ -119,6 +119,11 @@ struct Adoption: Sendable {
         case .failed:
             await lose(record, mount, record.failure ?? "it failed under an earlier supervisor")
             return Outcome(id: id)
+        case .ready where record.isAttaching == true && !(record.mountIdentity.map(Self.isAttached) ?? false):
+            log.log(.notice, "taking back a mount that was about to be attached", [("mount", record.id)])
+            await mount.abandon(record, because: "the supervisor ended before the mount was attached")
+            await forget(mount.mountID)
+            return Outcome(id: id)
         case .ready, .unmounting, .retired:
             return await adopt(record, mount)
         }

@@ -68,6 +68,8 @@ struct MountRecord: Codable, Hashable, Sendable {
     var mountID: String?
     /// The view whose place this one takes, or took.
     var replaces: String?
+    /// Written right before the mount is attached: where it is not attached, no client has been told of it, and it is taken back.
+    var isAttaching: Bool?
     /// Nothing may be written to it while another view is about to take its place.
     var isFrozen: Bool?
     /// Nanoseconds of CLOCK_MONOTONIC at which a retired view ends.

@@ -125,8 +125,13 @@ extension MountActor {
 
     /// Notes what a later supervisor needs. A mount whose record cannot be written works all the same.
     func writeRecord() {
-        guard let snapshot, !isRecordGone else { return }
-        let record = MountRecord(
+        if let record = currentRecord() { write(record) }
+    }
+
+    /// Nil if there is nothing to note: no snapshot yet, or nothing left of the mount.
+    func currentRecord() -> MountRecord? {
+        guard let snapshot, !isRecordGone else { return nil }
+        return MountRecord(
             phase: intent, failure: nil, bootID: environment.records.bootID, id: id.rawValue,
             mountID: mountID == id ? nil : mountID.rawValue, replaces: replaced?.rawValue,
             isFrozen: mayBeFrozen ? true : nil, retiredUntil: retiredUntil?.nanoseconds,
@@ -142,7 +147,6 @@ extension MountActor {
             personality: custody?.memory.personality, worker: worker.map { MountRecord.Process($0.process.identity) },
             workerSocket: worker?.socketPath, restarts: machine.restarts,
             client: client.map { MountRecord.Process($0.identity) }, leaseExpiresAt: lease?.expiresAt?.nanoseconds)
-        write(record)
     }
 
     /// What a later supervisor is to do with the mount as it is now.
@@ -159,7 +163,11 @@ extension MountActor {
         do throws(SystemError) {
             try environment.records.write(record)
         } catch {
-            log(.error, "cannot write the mount's record", [("error", error.description)])
+            noteUnwritten(error)
         }
+    }
+
+    func noteUnwritten(_ error: SystemError) {
+        log(.error, "cannot write the mount's record", [("error", error.description)])
     }
 }

@@ -35,20 +35,19 @@ extension MountActor {
             minimumRate: environment.configuration.minimumRate, changeTime: snapshot.change?.time)
         // The first worker and the upper are made ready meanwhile.
         recruit = recruitWorker()
-        // Before anything is made.
-        writeRecord()
-        let stack = stack
+        let upper = makeUpper()
         Task {
             self.sealed = await self.environment.sealed?.lower(of: snapshot, owner: self.owner)
             self.isSealed = self.sealed != nil
             if self.isSealed { parameters.form = .trigger }
+            let lower = await self.environment.mountThreads.run { [parameters] in
+                Result { () throws(SystemError) in try LowerMount.connect(parameters) }
+            }
             do throws(SystemError) {
-                let (lower, upper) = try await self.environment.mountThreads.run {
-                    [parameters] () throws(SystemError) in
-                    let lower = try LowerMount.connect(parameters)
-                    return (lower, try stack.makeUpper())
-                }
+                // Whatever came of the lower: what was made is known when the mount is taken back.
+                let upper = try await upper.value.get()
                 (self.upperLayer, self.upperFilesystem) = (upper, upper.filesystem)
+                let lower = try lower.get()
                 self.lower = lower
                 self.custody = lower.custody
                 // Sent, not waited for: whoever is told that the mount is ready can rely on it.
@@ -64,31 +63,66 @@ extension MountActor {
         }
     }
 
+    /// The first thing of the mount that outlives the supervisor: it has a record before it is there.
+    private func makeUpper() -> Task<Result<UpperLayer, SystemError>, Never> {
+        let (stack, records, record) = (stack, environment.records, currentRecord())
+        return Task {
+            let (unwritten, made) = await self.environment.mountThreads.run {
+                let unwritten = record.flatMap { record in
+                    Self.failure { () throws(SystemError) in try records.write(record) }
+                }
+                return (unwritten, Result { () throws(SystemError) in try stack.makeUpper() })
+            }
+            if let unwritten { self.noteUnwritten(unwritten) }
+            return made
+        }
+    }
+
     func buildStack() {
         guard let lower, let upperLayer else { return handle(.failed(Self.defect("no lower, or no upper"))) }
         if case .building(let succession) = standing { return succeed(succession, lower, upperLayer) }
         let (stack, sealed, probeName, description) = (stack, sealed, probeName, description)
+        isAttaching = true
+        let (records, record, requestedAt) = (environment.records, currentRecord(), requestedAt)
         Task {
             do throws(SystemError) {
-                let threads = self.environment.mountThreads
-                let prepared = try await threads.run { () throws(SystemError) in
-                    try stack.prepare(
+                let attached = try await self.environment.mountThreads.run { () throws(SystemError) in
+                    let prepared = try stack.prepare(
                         on: lower, sealed: sealed, upper: upperLayer, probeName: probeName, description: description)
+                    // Before the mount can be seen: a supervisor that dies right after attaching leaves a mount that the next one knows.
+                    let readyAfter = Double(Deadline.now.nanoseconds - requestedAt.nanoseconds) / 1e6
+                    let unwritten = record.flatMap { record in
+                        Self.failure { () throws(SystemError) in
+                            try records.write(record.attaching(prepared, readyAfter: readyAfter))
+                        }
+                    }
+                    let failure = Self.failure { () throws(SystemError) in try stack.attach(prepared) }
+                    return (prepared, unwritten, failure)
                 }
+                let (prepared, unwritten, failure) = attached
                 self.overlay = prepared.identity
                 self.made = prepared.made
-                // Before the mount can be seen: a supervisor that dies right after attaching leaves a mount that the next one knows.
-                self.writeRecord()
-                try await threads.run { () throws(SystemError) in try stack.attach(prepared) }
+                if let unwritten { self.noteUnwritten(unwritten) }
+                if let failure { throw failure }
                 // The overlay has its own clone of the lower now; ours would keep the connection alive after an unmount.
                 self.lower = nil
                 self.sealed = nil
                 self.upperLayer = nil
-                self.readyAfter = Double(Deadline.now.nanoseconds - self.requestedAt.nanoseconds) / 1e6
+                self.readyAfter = Double(Deadline.now.nanoseconds - requestedAt.nanoseconds) / 1e6
                 self.handle(.stacked)
             } catch {
+                self.isAttaching = false
                 self.handle(.failed(Self.stackFailure(error, at: self.mountpoint.path)))
             }
+        }
+    }
+
+    private static func failure(_ body: () throws(SystemError) -> Void) -> SystemError? {
+        do throws(SystemError) {
+            try body()
+            return nil
+        } catch {
+            return error
         }
     }
 
@@ -118,5 +152,16 @@ extension MountActor {
         default:
             SupervisorError(.mountFailed, "cannot make the mount: \(error)", cause: nil)
         }
+    }
+}
+
+extension MountRecord {
+    /// What is written right before a prepared mount is attached.
+    fileprivate func attaching(_ prepared: MountStack.Prepared, readyAfter: Double) -> MountRecord {
+        var record = self
+        (record.phase, record.isAttaching, record.readyAfter) = (.ready, true, readyAfter)
+        record.mountIdentity = prepared.identity.id
+        (record.madeComponents, record.isMountpointLocked) = (prepared.made.components, prepared.made.isLocked)
+        return record
     }
 }

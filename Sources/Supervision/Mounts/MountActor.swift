@@ -91,6 +91,8 @@ actor MountActor {
     var isAdopted = false
     /// The end of a worker that is not replaced yet.
     var interruption: Interruption?
+    /// What is recorded is that it is ready, though it is just being attached.
+    var isAttaching = false
     /// Why the state that is published next comes, if it is not the usual way.
     var unusualCause: String?
     /// Who or what had the mount end; nil before that.
@@ -148,11 +150,12 @@ actor MountActor {
 
     // MARK: What clients ask
 
-    /// Starts to make the mount, if nobody has, and waits until it is ready.
-    func ready() async throws(SupervisorError) {
+    /// Starts to make the mount, if nobody has, and waits until it is ready. The status is that of the moment in which it was.
+    @discardableResult
+    func ready() async throws(SupervisorError) -> MountStatus {
         lastSeen = WallClock.milliseconds
         switch machine.phase {
-        case .ready, .yielding, .retired: return
+        case .ready, .yielding, .retired: return status()
         case .unmounting, .cleaning(.unmounted), .gone(.unmounted):
             throw SupervisorError(.conflict, "mount \(mountID) is being unmounted; ask again when it is gone")
         case .gone(.failed(let error)): throw error
@@ -163,6 +166,7 @@ actor MountActor {
             handle(.start)
         }
         if let error { throw error }
+        return status()
     }
 
     /// Ends the mount and waits until nothing is left of it. `caller` is the user that asks, `cause` what those who follow the events are told.
@@ -269,8 +273,12 @@ actor MountActor {
         if state == .ready { beginLease() }
         let cause = cause(of: state)
         note(state, because: cause)
-        // Before anybody is told, and before the first step of an unmount.
-        if state == .ready || state == .unmounting { writeRecord() }
+        // Before anybody is told, and before the first step of an unmount. What was written before a mount was attached says that it is ready, too.
+        if state == .unmounting || state == .ready && !isAttaching { writeRecord() }
+        if state == .ready, isAttaching {
+            isAttaching = false
+            Task { self.writeRecord() }
+        }
         var fields = [("state", state.name), ("cause", cause)]
         if state == .ready, let readyAfter { fields.append(("ready_after_ms", "\(readyAfter)")) }
         log(state.reason == nil ? .info : .error, "mount", fields)

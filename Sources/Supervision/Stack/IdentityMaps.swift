@@ -16,8 +16,14 @@ final class IdentityMaps: Sendable {
         maps = Guarded(RecentlyUsed(limit: limit))
     }
 
+    /// The map of an owner, if there is one already.
+    func known(_ owner: Accounts.User) -> Entry? {
+        maps.with { $0.use(owner) }
+    }
+
+    /// Blocks while a map is made.
     func entry(for owner: Accounts.User) throws(SystemError) -> Entry {
-        if let known = maps.with({ $0.use(owner) }) { return known }
+        if let known = known(owner) { return known }
         // Two that ask at once make two; the first is kept.
         let made = Entry(try IdentityMap(owner: owner))
         return maps.with { $0.keep(made, for: owner) }

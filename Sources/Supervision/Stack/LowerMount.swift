@@ -71,11 +71,12 @@ final class LowerMount: Sendable {
         }
     }
 
-    /// Proves that the lower works, through the mount itself: lists the root, and opens and closes the probe node, by which the kernel
-    /// learns that there is no OPEN and no FLUSH (fs/fuse/file.c, `no_open` and `no_flush`). Unlearned, a job that exits while no worker
-    /// serves would wait unkillable in FLUSH. Blocks until a worker answers: the caller aborts the connection at its deadline.
-    func prove(probeName: String) throws(SystemError) {
-        _ = try Directory.names(of: root)
+    /// Proves that the lower works, through the mount itself: lists the root, if jobs are to see its directories, and opens and closes the probe
+    /// node, by which the kernel learns that there is no OPEN and no FLUSH (fs/fuse/file.c, `no_open` and `no_flush`). Unlearned, a job that
+    /// exits while no worker serves would wait unkillable in FLUSH. Blocks until a worker answers: the caller aborts the connection at its
+    /// deadline.
+    func prove(probeName: String, listing: Bool) throws(SystemError) {
+        if listing { _ = try Directory.names(of: root) }
         let probe = try File.open(at: root, probeName, O_RDONLY)
         // That there are no extended attributes either (fs/fuse/xattr.c, `no_listxattr`): a copy-up asks for them while it holds the rename
         // lock of the upper's filesystem.

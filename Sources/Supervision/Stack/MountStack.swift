@@ -78,7 +78,8 @@ struct MountStack: Sendable {
         _ lower: LowerMount, _ sealed: SealedLower?, _ upper: UpperLayer, _ probeName: String,
         _ description: MountDescription
     ) throws(SystemError) -> DetachedMount {
-        try lower.prove(probeName: probeName)
+        // What a sealed mount lists is the image.
+        try lower.prove(probeName: probeName, listing: sealed == nil)
         try sealed?.snapshot.prove()
         uppers.describe(upper, description)
         return try OverlayMount.make(

@@ -21,6 +21,7 @@ final class SealedLowers: Sendable {
         guard snapshot.isSealed else { return nil }
         do {
             guard let mounted = try await mounted(snapshot) else { return nil }
+            if let map = owners.known(owner) { return SealedLower(snapshot: mounted, owner: map) }
             let owners = owners
             let map = try await threads.run { () throws(SystemError) in try owners.entry(for: owner) }
             return SealedLower(snapshot: mounted, owner: map)

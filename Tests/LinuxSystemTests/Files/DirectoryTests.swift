@@ -1,3 +1,4 @@
+import CAntares
 import Glibc
 import LinuxSystem
 import Testing
@@ -73,6 +74,19 @@ import Testing
         #expect(
             systemError { _ = try Directory.create(beneath: base.raw, "x/../y", mode: 0o700, made: &again) }?.errno
                 == .invalidArgument)
+    }
+
+    @Test func aDirectoryIsMarkedAsOneOfUnrelatedThings() throws {
+        let path = try directory.directory("top")
+        let fd = try File.open(path, O_RDONLY | O_DIRECTORY)
+        guard systemError({ try Directory.setUnrelatedChildren(fd.raw) }) == nil else { return }
+        var flags: UInt32 = 0
+        try check(ant_get_inode_flags(fd.raw, &flags), "ioctl")
+        #expect(flags & 0x20000 != 0)
+        #expect(mkdir(path + "/inner", 0o755) == 0)
+        let inner = try File.open(path + "/inner", O_RDONLY | O_DIRECTORY)
+        try check(ant_get_inode_flags(inner.raw, &flags), "ioctl")
+        #expect(flags & 0x20000 == 0, "what lies in it is not")
     }
 
     @Test func nothingCanBeMadeInAnImmutableDirectory() throws {

@@ -79,6 +79,14 @@ extension SystemTests {
             }
         }
 
+        /// The kernel asks a worker little before anybody works in the mount: for the proof of the lower, and for the overlay's own look at it.
+        @Test(arguments: Form.allCases) func aMountAsksItsWorkerLittle(form: Form) throws {
+            try Farm.run(Repository.small, Farm.Options(form: form)) { farm, _ in
+                let upcalls = try counts(farm, try farm.mount("m")).upcalls
+                #expect(upcalls <= (form == .lazy ? 12 : 10), "\(upcalls)")
+            }
+        }
+
         /// A mount asks the owner twice, for the commit and for the worker's place, whatever the tree is like; the first of an image once more.
         @Test(arguments: Form.allCases) func aMountAsksTheOwnerThreeTimes(form: Form) throws {
             try Farm.run(Repository.small, Farm.Options(form: form)) { farm, _ in

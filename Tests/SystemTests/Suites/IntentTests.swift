@@ -50,6 +50,28 @@ extension SystemTests {
             }
         }
 
+        /// The record that is written right before the mount is attached says that it is ready: whether it came to that is seen at the mount.
+        @Test(arguments: Form.allCases) func aMountThatWasBeingAttachedIsThereOrTakenBack(form: Form) throws {
+            try Farm.run(Repository.small, Farm.Options(form: form)) { farm, _ in
+                let (attached, other) = (try farm.mount("attached"), try farm.mount("other"))
+                try farm.killSupervisor()
+                for mount in [attached, other] {
+                    try Program.shell(
+                        "sed -i -E 's/\"isAttaching\":true,//; s/^[{]/{\"isAttaching\":true,/' run/mounts/\(mount.id).json",
+                        in: farm.directory)
+                }
+                try Mounts.detach(other.path)
+                try farm.startSupervisor()
+                #expect(try farm.status(attached)["state"] == "Ready")
+                #expect(try File.text(attached.path + "/src/name") == "the tree\n")
+                #expect(try !record(farm, attached).contains("isAttaching"), "it is known by now")
+                #expect(try farm.api.get("/mounts/\(other.id)").status == 404, "no client was told of it")
+                #expect(try farm.mounts() == [farm.mountRoot, attached.path])
+                #expect(try farm.mount("other").id != other.id)
+                #expect(try farm.mount("attached").id == attached.id)
+            }
+        }
+
         @Test(arguments: Form.allCases) func whatAnEarlierBootLeftIsDiscarded(form: Form) throws {
             try Farm.run(Repository.small, Farm.Options(form: form)) { farm, _ in
                 let mount = try farm.mount("old")

@@ -18,6 +18,9 @@ class Service:
         self.socket = f"{self.base}/run/api.sock"
         os.mkdir(self.base, 0o711)
         os.chmod(self.base, 0o711)
+        # In memory, as /run is where the service is installed.
+        os.mkdir(f"{self.base}/run", 0o755)
+        farm.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=256m", "tmpfs", f"{self.base}/run"])
         with open(f"{self.base}/supervisor.toml", "w", encoding="utf-8") as config:
             config.write(f"""[supervisor]
 socket = "{self.socket}"
