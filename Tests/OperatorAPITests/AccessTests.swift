@@ -161,6 +161,28 @@ import Testing
         }
     }
 
+    @Test func whoIsNotLetInIsSaidOnceASecond() async throws {
+        let lines = Guarded<[Logger.Metadata]>([])
+        let audit = Logger(label: "audit") { _ in CollectingLogHandler(lines: lines) }
+        try await RunningServer.with(listen: "127.0.0.1:0", audit: audit) { server in
+            let client = try RawClient(port: try #require(server.tcpPort))
+            for _ in 0..<50 {
+                #expect(try await client.request("DELETE", "/mounts/by-job/j", host: "evil.example").status == 403)
+            }
+        }
+        let said = lines.with { $0 }
+        let first = try #require(said.first)
+        #expect(first["address"]?.description.hasPrefix("127.0.0.1:") == true)
+        #expect(first["method"]?.description == "DELETE" && first["unsaid"]?.description == "0")
+        #expect(first["reason"]?.description.contains("evil.example") == true)
+        #expect(said.count < 25, "\(said.count)")
+
+        let log = RefusalLog(nil)
+        let now = Deadline.now
+        #expect(log.unsaid(at: now) == 0 && log.unsaid(at: now) == nil && log.unsaid(at: now) == nil)
+        #expect(log.unsaid(at: now.advanced(by: RefusalLog.interval)) == 2)
+    }
+
     @Test func theAuditSaysFromWhereACallCame() async throws {
         let lines = Guarded<[Logger.Metadata]>([])
         let audit = Logger(label: "audit") { _ in CollectingLogHandler(lines: lines) }

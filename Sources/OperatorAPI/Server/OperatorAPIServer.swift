@@ -26,6 +26,7 @@ public final class OperatorAPIServer: Sendable {
     private let responder: OperatorResponder
     private let logger: Logger
     private let limits: ConnectionLimits
+    private let refusals: RefusalLog
     private let phase = Guarded(Phase.idle)
     private let slow: Guarded<Duration>
     private let gate = Guarded<Gatekeeper?>(nil)
@@ -55,6 +56,7 @@ public final class OperatorAPIServer: Sendable {
         self.configuration = configuration
         self.logger = logger
         self.limits = limits
+        refusals = RefusalLog(audit)
         slow = Guarded(configuration.slowRequest)
         responder = OperatorResponder(
             service: service, logger: logger, version: Self.version, audit: audit, ring: ring,
@@ -218,7 +220,7 @@ public final class OperatorAPIServer: Sendable {
         do {
             return try builder.buildServer(
                 configuration: server, eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: quiet,
-                responder: { [responder] request, writer, channel in
+                responder: { [responder, refusals] request, writer, channel in
                     let response: Response
                     do throws(SupervisorError) {
                         let caller =
@@ -227,6 +229,7 @@ public final class OperatorAPIServer: Sendable {
                             : try await gatekeeper.caller(of: channel)
                         response = await responder.respond(to: request, caller: caller, overTCP: overTCP)
                     } catch {
+                        refusals.note(request.head, from: channel.remoteAddress, error)
                         response = OperatorResponder.failure(error)
                     }
                     try await writer.write(response: response.head, body: response.body)
