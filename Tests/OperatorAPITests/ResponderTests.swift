@@ -159,6 +159,16 @@ import Testing
         #expect(try await send(.delete, "/mounts/\(id)").status == 404)
     }
 
+    @Test(arguments: [
+        ("/cache/gc", #"{"target_byte":5}"#, "target_bytes"), ("/cache/prefetch", #"{"revision":"v1"}"#, "rev"),
+        ("/mounts/00000000-0000-4000-8000-000000000001/renew", #"{"tl":5}"#, "ttl"),
+    ])
+    func aSlipInTheNameOfAFieldIsAnError(path: String, body: String, known: String) async throws {
+        let answer = try await send(.post, path, body)
+        #expect(answer.status == 400 && answer.body.contains("unknown field") && answer.body.contains(known))
+        #expect(try await send(.get, "/events?follow=false&affter=1").status == 400)
+    }
+
     @Test func prefetch() async throws {
         let all = try await send(.post, "/cache/prefetch", "{}")
         #expect(all.status == 202)

@@ -17,6 +17,11 @@ enum EventStream {
 
     static func response(to request: Request, _ events: EventLog, _ caller: Caller) throws(SupervisorError) -> Response
     {
+        let known = ["after", "follow"]
+        for (name, _) in Query.items(of: request.head.path ?? "") where !known.contains(name) {
+            throw SupervisorError(
+                .invalidRequest, "unknown parameter `\(name)`; known are \(known.joined(separator: ", "))")
+        }
         let query = request.uri.queryParameters
         var after: UInt64?
         if let text = query["after"].map(String.init) ?? request.headers[lastEventID] {

@@ -154,19 +154,16 @@ struct OperatorResponder: Sendable {
             throw SupervisorError(.badPayload, "the body cannot be read", cause: "\(error)")
         }
         if route == .cachePrefetch {
-            guard let wanted = try? JSONDecoder().decode(PrefetchBody.self, from: Data(body.readableBytesView)) else {
-                throw SupervisorError(
-                    .badPayload, "the body must be like {\"rev\": \"HEAD\", \"path\": \"/\", \"contents\": true}")
-            }
+            let wanted = try StrictBody.decode(
+                PrefetchBody.self, from: body.readableBytesView, known: PrefetchBody.fields,
+                like: "{\"rev\": \"HEAD\", \"path\": \"/\", \"contents\": true}")
             return Self.json(.accepted, PrefetchingBody(try await service.prefetchCache(wanted.request)))
         }
         var collection = CollectionBody(targetBytes: nil)
         if body.readableBytes > 0 {
-            guard let decoded = try? JSONDecoder().decode(CollectionBody.self, from: Data(body.readableBytesView))
-            else {
-                throw SupervisorError(.badPayload, "the body must be like {\"target_bytes\": 1000000}")
-            }
-            collection = decoded
+            collection = try StrictBody.decode(
+                CollectionBody.self, from: body.readableBytesView, known: ["target_bytes"],
+                like: "{\"target_bytes\": 1000000}")
         }
         try await service.collectCache(target: collection.targetBytes)
         return Self.json(.accepted, collection)

@@ -18,6 +18,8 @@ struct VerificationBody: Encodable {
 
 /// The body of `POST /cache/prefetch`. All keys may be left out: then it is the whole tree of the default origin's head.
 struct PrefetchBody: Decodable {
+    static let fields = ["origin", "rev", "path", "depth", "contents"]
+
     var origin: String?
     var rev: String?
     var path: String?

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Supervision
 
 /// What `POST /mounts/{id}/cl` says in its body, and `DELETE` in its body or its parameters.
@@ -43,19 +42,8 @@ enum SwitchBody {
     }
 
     private static func decode(_ body: some Collection<UInt8>, known: [String]) throws(SupervisorError) -> Body {
-        let data = Data(body)
-        guard let names = (try? JSONDecoder().decode([String: Ignored].self, from: data))?.keys else {
-            throw SupervisorError(.badPayload, "the body must be like {\"cl\": \"NAME\", \"carry\": true}")
-        }
-        if let unknown = names.sorted().first(where: { !known.contains($0) }) {
-            throw SupervisorError(
-                .badPayload, "unknown field `\(unknown)`; known are \(known.joined(separator: ", "))")
-        }
-        guard let decoded = try? JSONDecoder().decode(Body.self, from: data) else {
-            throw SupervisorError(
-                .badPayload, "the names are strings, `carry` and `discard` are true or false")
-        }
-        return decoded
+        try StrictBody.decode(
+            Body.self, from: body, known: known, like: "{\"cl\": \"NAME\", \"carry\": true}")
     }
 
     private static func writes(_ carry: Bool?, _ discard: Bool?) throws(SupervisorError) -> SwitchRequest.Writes {
@@ -66,11 +54,6 @@ enum SwitchBody {
         case (false, false): .refuse
         }
     }
-}
-
-/// A value that is looked at elsewhere.
-private struct Ignored: Decodable {
-    init(from decoder: any Decoder) {}
 }
 
 /// How an exchange of the changelist went, or goes.
