@@ -161,6 +161,44 @@ import Testing
         }
     }
 
+    @Test func aTokenFileThatCannotBeUsedIsSaidAndWaitsForNobody() async throws {
+        let directory = try temporaryDirectory()
+        defer { removeDirectory(directory) }
+        let path = directory + "/tokens"
+        try File.replace(
+            path, with: Array("\u{FEFF}operator-operator\r\nreader-reader-rd reader\r\n".utf8), mode: 0o600)
+        let lines = Guarded<[Logger.Metadata]>([])
+        let audit = Logger(label: "audit") { _ in CollectingLogHandler(lines: lines) }
+        let tokens = TokenFile(path)
+        #expect(try tokens.role(of: "operator-operator") == .operator && tokens.role(of: "reader-reader-rd") == .reader)
+        try await RunningServer.with(
+            listen: "127.0.0.1:0", audit: audit,
+            configure: {
+                $0.authentication = .token
+                $0.tokenFile = path
+            }
+        ) { server in
+            let client = try RawClient(port: try #require(server.tcpPort))
+            let token = ["authorization: Bearer operator-operator"]
+            #expect(try await client.request("GET", "/health", headers: token).status == 200)
+            #expect(unlink(path) == 0 && mkfifo(path, 0o600) == 0)
+            let answer = try await client.request("GET", "/health", headers: token)
+            #expect(answer.status == 500 && !answer.body.contains(directory), "\(answer.body)")
+            #expect(lines.with { $0.last?["reason"]?.description.contains("no regular file") } == true)
+        }
+    }
+
+    @Test func aHeadRequestHasNoBody() async throws {
+        try await RunningServer.with { server in
+            let client = try RawClient(server.socket)
+            try await client.send(
+                "HEAD /health HTTP/1.1\r\nhost: x\r\n\r\nHEAD /drain HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            let text = try await client.readToEnd()
+            #expect(text.hasPrefix("HTTP/1.1 200 OK\r\n") && text.contains("\r\n\r\nHTTP/1.1 405 "), "\(text)")
+            #expect(text.hasSuffix("\r\n\r\n"))
+        }
+    }
+
     @Test func whoIsNotLetInIsSaidOnceASecond() async throws {
         let lines = Guarded<[Logger.Metadata]>([])
         let audit = Logger(label: "audit") { _ in CollectingLogHandler(lines: lines) }

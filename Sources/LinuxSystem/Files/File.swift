@@ -73,6 +73,18 @@ public enum File {
         }
     }
 
+    /// What is in a regular file, and what stat(2) says of it. Anything else is EINVAL: who opens a FIFO waits until somebody writes to it.
+    public static func regular(
+        _ path: String, limit: Int = 1 << 20
+    ) throws(SystemError) -> (bytes: [UInt8], status: FileStatus) {
+        let file = try open(path, O_RDONLY | O_NONBLOCK)
+        let status = try FileStatus(of: file.raw)
+        guard status.mode & S_IFMT == S_IFREG else {
+            throw SystemError(.invalidArgument, "read", path, detail: "it is no regular file")
+        }
+        return (try contents(of: file.raw, path, limit: limit), status)
+    }
+
     /// The whole file as text; bytes that are not UTF-8 are replaced.
     public static func text(_ path: String, limit: Int = 1 << 20) throws(SystemError) -> String {
         String(decoding: try contents(path, limit: limit), as: UTF8.self)

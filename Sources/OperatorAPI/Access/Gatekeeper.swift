@@ -26,6 +26,11 @@ final class Gatekeeper: Sendable {
         self.policy.with { $0 = policy }
     }
 
+    /// Throws what is wrong with the file of tokens, if there is to be one.
+    func checkTokens() throws(SupervisorError) {
+        try network?.tokens?.check()
+    }
+
     var socketGroup: UInt32? {
         policy.with { $0.socketGroup }
     }

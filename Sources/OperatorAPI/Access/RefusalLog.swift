@@ -33,6 +33,12 @@ final class RefusalLog: Sendable {
         }
     }
 
+    /// What somebody is told of it who may be a stranger: nothing of our files.
+    static func shown(_ error: SupervisorError) -> SupervisorError {
+        guard error.code == .internalError else { return error }
+        return SupervisorError(.internalError, "it cannot be found out who you are; the supervisor's log says why")
+    }
+
     func note(_ request: HTTPRequest, from address: SocketAddress?, _ error: SupervisorError) {
         guard let audit, let unsaid = unsaid(at: .now) else { return }
         var metadata: Logger.Metadata = [

@@ -59,6 +59,7 @@ final class TokenFile: Sendable {
     private func current() throws(SupervisorError) -> [Entry] {
         var status = stat()
         guard stat(path, &status) == 0 else { throw unusable("\(Errno.current)") }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw unusable("is no regular file") }
         guard status.st_mode & 0o077 == 0 else {
             throw unusable("others than its owner may use it; chmod 600 \(path)")
         }
@@ -68,7 +69,7 @@ final class TokenFile: Sendable {
         if let entries = state.with({ $0.stamp == stamp ? $0.entries : nil }) { return entries }
         let text: String
         do throws(SystemError) {
-            text = try File.text(path)
+            text = String(decoding: try File.regular(path).bytes, as: UTF8.self)
         } catch {
             throw unusable("\(error.errno)")
         }
@@ -79,7 +80,10 @@ final class TokenFile: Sendable {
 
     private func parse(_ text: String) throws(SupervisorError) -> [Entry] {
         var entries: [Entry] = []
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        // As editors of other systems write it: with a mark of the byte order, and with CR and LF, which are one character.
+        let text = text.hasPrefix("\u{FEFF}") ? String(text.dropFirst()) : text
+        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        for (index, line) in lines.enumerated() {
             let words = line.split { $0 == " " || $0 == "\t" }
             guard let token = words.first, !token.hasPrefix("#") else { continue }
             guard token.utf8.count >= Self.minimumLength else {

@@ -42,7 +42,8 @@ enum EventStream {
         }
         guard events.subscriberCount < maximumClients else {
             throw SupervisorError(
-                .shuttingDown, "\(maximumClients) clients follow the events already; ask with follow=false")
+                .overloaded, "\(maximumClients) clients follow the events already; ask with follow=false",
+                retryAfter: 10)
         }
         let subscription = events.subscribe(after: after)
         let body = ResponseBody { writer in

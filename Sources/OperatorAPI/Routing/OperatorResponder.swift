@@ -28,12 +28,14 @@ struct OperatorResponder: Sendable {
         let route = Route(path: request.head.path ?? "")
         var response: Response
         do throws(SupervisorError) {
-            response = try await answer(request, route, caller, overTCP: overTCP)
+            response = try await answer(Self.withoutHead(request, route), route, caller, overTCP: overTCP)
         } catch {
             response = Self.failure(error)
             let level: Logger.Level = response.status.kind == .serverError ? .warning : .debug
             logger.log(level: level, "request failed", metadata: ["error": "\(error)", "uid": "\(caller.uid)"])
         }
+        // Whoever asked with HEAD takes what would follow for the next answer (RFC 9110 §9.3.2).
+        if request.method == .head { response = response.createHeadResponse() }
         note(request, route, caller, response, ContinuousClock.now - began)
         logger.debug(
             "request",
@@ -43,6 +45,14 @@ struct OperatorResponder: Sendable {
                 "duration": "\(ContinuousClock.now - began)",
             ])
         return response
+    }
+
+    /// HEAD is answered as GET, but for the stream of events, which has no end.
+    private static func withoutHead(_ request: Request, _ route: Route?) -> Request {
+        guard request.method == .head, route != .events else { return request }
+        var head = request.head
+        head.method = .get
+        return Request(head: head, body: request.body)
     }
 
     private func answer(

@@ -119,6 +119,11 @@ public final class OperatorAPIServer: Sendable {
         var policy = try Self.policy(configuration)
         // The socket keeps the group that it has.
         policy.socketGroup = gate.with { $0 }?.socketGroup
+        do throws(SupervisorError) {
+            try gate.with { $0 }?.checkTokens()
+        } catch {
+            throw OperatorAPIError(.configuration, error.message)
+        }
         try identity.with { $0 }?.reload()
         gate.with { $0 }?.replace(policy)
         do throws(SystemError) {
@@ -230,7 +235,7 @@ public final class OperatorAPIServer: Sendable {
                         response = await responder.respond(to: request, caller: caller, overTCP: overTCP)
                     } catch {
                         refusals.note(request.head, from: channel.remoteAddress, error)
-                        response = OperatorResponder.failure(error)
+                        response = OperatorResponder.failure(RefusalLog.shown(error))
                     }
                     try await writer.write(response: response.head, body: response.body)
                 },

@@ -74,11 +74,10 @@ final class TLSIdentity: Sendable {
         let bytes: [UInt8]
         let mode: UInt32
         do throws(SystemError) {
-            let file = try File.open(path, O_RDONLY | O_NONBLOCK)
-            mode = try FileStatus(of: file.raw).mode
-            bytes = try File.contents("/proc/self/fd/\(file.raw)", limit: maximumFile)
+            let file = try File.regular(path, limit: maximumFile)
+            (bytes, mode) = (file.bytes, file.status.mode)
         } catch {
-            throw unusable(name, path, "\(error.errno)")
+            throw unusable(name, path, error.detail.isEmpty ? "\(error.errno)" : error.detail)
         }
         if isSecret, mode & 0o077 != 0 {
             throw unusable(name, path, "others than its owner may use it; chmod 600 \(path)")

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Probes
 import Supervision
 
@@ -12,9 +11,8 @@ enum UnmountOptionsBody {
     static func options(_ body: some Collection<UInt8>, path: String) throws(SupervisorError) -> UnmountOptions {
         var options = UnmountOptions()
         if !body.isEmpty {
-            guard let decoded = try? JSONDecoder().decode(Body.self, from: Data(body)) else {
-                throw SupervisorError(.badPayload, "the body of a DELETE is {\"force\": true, \"kill\": true} or empty")
-            }
+            let decoded = try StrictBody.decode(
+                Body.self, from: body, known: ["force", "kill"], like: "{\"force\": true, \"kill\": true}, or empty")
             options = UnmountOptions(force: decoded.force ?? false, kill: decoded.kill ?? false)
         }
         for (name, on) in try Query.flags(of: path, known: ["force", "kill"]) {

@@ -41,17 +41,17 @@ enum SupervisorAddress: Hashable, CustomStringConvertible {
         let text: String
         let mode: UInt32
         do throws(SystemError) {
-            let opened = try File.open(file, O_RDONLY | O_NONBLOCK)
-            mode = try FileStatus(of: opened.raw).mode
-            text = try File.text("/proc/self/fd/\(opened.raw)", limit: 4096)
+            let read = try File.regular(file, limit: 4096)
+            (text, mode) = (String(decoding: read.bytes, as: UTF8.self), read.status.mode)
         } catch {
-            throw CLIError(.usage, "the token cannot be read: \(file): \(error.errno)")
+            throw CLIError(
+                .usage, "the token cannot be read: \(file): \(error.detail.isEmpty ? "\(error.errno)" : error.detail)")
         }
         if mode & 0o077 != 0 {
             throw CLIError(.usage, "\(file): others than its owner may use it; chmod 600 \(file)")
         }
         // Of a line of the supervisor's own file, the token is the first word.
-        let lines = text.split(separator: "\n").filter { !$0.hasPrefix("#") }
+        let lines = text.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("#") }
         guard let word = lines.first?.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "\r" }).first else {
             throw CLIError(.usage, "there is no token in \(file)")
         }

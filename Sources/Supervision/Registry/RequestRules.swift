@@ -16,7 +16,7 @@ enum RequestRules {
         for (key, value) in request.labels {
             guard plain(key, limit: maximumName), plain(value, limit: maximumPath) else {
                 throw invalid(
-                    "label \(key): a name has 1 to \(maximumName) bytes, a value at most \(maximumPath), and neither has control characters"
+                    "label \(key): a name has 1 to \(maximumName) bytes, a value 1 to \(maximumPath), and neither has control characters"
                 )
             }
         }
