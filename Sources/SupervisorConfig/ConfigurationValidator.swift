@@ -53,6 +53,11 @@ private struct Check {
         checkApart("supervisor.mount_root", configuration.mountRoot, "supervisor.upper_root", configuration.upperRoot)
         checkApart("supervisor.mount_root", configuration.mountRoot, "cache.dir", configuration.cacheDirectory)
         checkApart("supervisor.upper_root", configuration.upperRoot, "cache.dir", configuration.cacheDirectory)
+        // Clients choose mountpoints there.
+        for root in configuration.mountpointRoots {
+            checkApart("supervisor.mountpoint_roots", root, "supervisor.upper_root", configuration.upperRoot)
+            checkApart("supervisor.mountpoint_roots", root, "cache.dir", configuration.cacheDirectory)
+        }
     }
 
     private mutating func checkPath(_ key: String, _ path: String?) {

@@ -10,6 +10,8 @@ import Testing
         ("supervisor.state_dir", "/a//b", "must not be `/`"),
         ("supervisor.mountpoint_roots", "/ok,nope", "`nope` must be an absolute path"),
         ("supervisor.mount_root", "/var/lib/antares/upper/mnt", "must not contain each other"),
+        ("supervisor.mountpoint_roots", "/builds,/var/lib/antares/upper", "must not contain each other"),
+        ("supervisor.mountpoint_roots", "/var/lib/antares/cache/x", "must not contain each other"),
         ("supervisor.listen", "2726", "is not HOST:PORT"),
         ("supervisor.listen", "127.0.0.1:70000", "is not HOST:PORT"),
         ("supervisor.listen", "0.0.0.0:2726", "is not a loopback address"),
