@@ -34,10 +34,30 @@ extension Supervisor {
     }
 
     public func exchange(_ id: MountID, _ request: SwitchRequest) async throws(SupervisorError) -> MountStatus {
+        guard let begun = try await startExchange(id, request) else { return try await mount(id) }
+        return try await finish(begun)
+    }
+
+    public func beginExchange(_ id: MountID, _ request: SwitchRequest) async throws(SupervisorError) -> MountStatus {
+        // How it ends is told by the mount.
+        if let begun = try await startExchange(id, request) { Task { try? await finish(begun) } }
+        return try await mount(id)
+    }
+
+    /// An exchange that the mount knows of.
+    private struct BegunExchange: Sendable {
+        let old: MountActor
+        let succession: Succession
+        let request: SwitchRequest
+        let wanted: MountRequest
+    }
+
+    /// Nil if there is nothing to exchange.
+    private func startExchange(
+        _ id: MountID, _ request: SwitchRequest
+    ) async throws(SupervisorError) -> BegunExchange? {
         let old = try await registry.mount(id)
-        if request.changelist == nil, request.revision == nil, old.request.changelist == nil {
-            return await old.status()
-        }
+        if request.changelist == nil, request.revision == nil, old.request.changelist == nil { return nil }
         let wanted = try RequestRules.exchanged(old.request, by: request)
         guard await registry.furtherViews(of: id).count < Self.furtherViewsLimit else {
             throw SupervisorError(
@@ -47,8 +67,13 @@ extension Supervisor {
         }
         let succession = Succession(of: old, writes: request.writes) { [registry] in await registry.promote($0) }
         try await old.begin(succession, to: wanted.changelist)
+        return BegunExchange(old: old, succession: succession, request: request, wanted: wanted)
+    }
+
+    private func finish(_ begun: BegunExchange) async throws(SupervisorError) -> MountStatus {
+        let (old, succession, request) = (begun.old, begun.succession, begun.request)
         let next = MountActor(
-            id: .random(), mountID: id, request: wanted, origin: old.origin, mountpoint: old.mountpoint,
+            id: .random(), mountID: old.mountID, request: begun.wanted, origin: old.origin, mountpoint: old.mountpoint,
             owner: old.owner, environment: old.environment)
         do throws(SupervisorError) {
             try await registry.add(view: next)

@@ -259,8 +259,7 @@ struct OperatorResponder: Sendable {
             try request.method == .post
             ? SwitchBody.setting(body) : SwitchBody.clearing(body, path: request.head.path ?? "")
         if Self.prefersAsynchronous(request) {
-            Task.detached { [service] in try? await service.exchange(id, wanted) }
-            return Self.accepted(try await service.mount(id))
+            return Self.accepted(try await service.beginExchange(id, wanted))
         }
         let status = try await Self.finishing { [service] () async throws(SupervisorError) in
             try await service.exchange(id, wanted)

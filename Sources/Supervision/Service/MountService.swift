@@ -24,6 +24,8 @@ public protocol MountService: Sendable {
     /// `.conflict` if the job has written and the request does not say what is to become of that, or another exchange is under way, and whatever keeps a
     /// mount from being made; the mount then is as it was.
     func exchange(_ id: MountID, _ request: SwitchRequest) async throws(SupervisorError) -> MountStatus
+    /// As `exchange`, but answers as soon as it is under way; how it ends is in the mount's status. Throws what keeps it from beginning.
+    func beginExchange(_ id: MountID, _ request: SwitchRequest) async throws(SupervisorError) -> MountStatus
     /// What the job of a mount wrote: how what it shows differs from its snapshot, in the order of the bytes of the paths. Throws `.notFound`,
     /// `.conflict` if the mount is not ready or its upper cannot be reached, `.timedOut` if there is too much to look at, `.overloaded` while
     /// others ask the same.
@@ -82,6 +84,10 @@ extension MountService {
 
     public func status() async -> ServiceStatus {
         ServiceStatus(health: await health(), mountsByState: [:], isHardened: true, processes: [])
+    }
+
+    public func beginExchange(_ id: MountID, _ request: SwitchRequest) async throws(SupervisorError) -> MountStatus {
+        try await exchange(id, request)
     }
 
     public func exchange(_ id: MountID, _ request: SwitchRequest) async throws(SupervisorError) -> MountStatus {

@@ -128,6 +128,9 @@ extension SystemTests {
                     $0["switch"]["state"] == "done" && $0["cl"].text == (method == "POST" ? "S0" : nil)
                 }
             }
+            // What does not begin is told at once.
+            try client.ask(
+                "POST", path, mount.id, #"{"cl":"\n"}"#, headers: ["Prefer: respond-async"], expecting: 400)
             // No lease, nothing to begin anew.
             try client.ask("POST", "/mounts/{mount_id}/renew", mount.id, "{}", expecting: 409)
             try client.ask("DELETE", "/mounts/{mount_id}", mount.id, #"{"kill":true}"#, expecting: 200)
