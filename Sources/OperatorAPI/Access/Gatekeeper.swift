@@ -50,9 +50,7 @@ final class Gatekeeper: Sendable {
     /// Who asks over TCP.
     func caller(of request: HTTPRequest, from address: SocketAddress?) throws(SupervisorError) -> Caller {
         var caller = PeerCredentials.nobody
-        if let address, let ip = address.ipAddress, let port = address.port {
-            caller.address = ip.contains(":") ? "[\(ip)]:\(port)" : "\(ip):\(port)"
-        }
+        caller.address = address?.hostAndPort
         guard let network else { return caller }
         guard network.hosts.allow(host: request.authority, origin: request.headerFields[.origin]) else {
             throw SupervisorError(
@@ -71,6 +69,14 @@ final class Gatekeeper: Sendable {
         caller.role = role
         caller.isAuthenticated = true
         return caller
+    }
+}
+
+extension SocketAddress {
+    /// `address:port`, with brackets around one of IPv6; nil for a unix socket.
+    var hostAndPort: String? {
+        guard let ip = ipAddress, let port else { return nil }
+        return ip.contains(":") ? "[\(ip)]:\(port)" : "\(ip):\(port)"
     }
 }
 

@@ -45,7 +45,7 @@ final class RefusalLog: Sendable {
             "method": "\(request.method)", "route": "\(Route(path: request.path ?? "")?.pattern ?? "unknown")",
             "reason": "\(error.message)", "unsaid": "\(unsaid)",
         ]
-        if let ip = address?.ipAddress, let port = address?.port { metadata["address"] = "\(ip):\(port)" }
+        if let address = address?.hostAndPort { metadata["address"] = "\(address)" }
         audit.warning("refused", metadata: metadata)
     }
 }

@@ -1,4 +1,5 @@
 import LinuxSystem
+import Supervision
 import SupervisorConfig
 
 /// Which configuration a command goes by that looks at this machine: the file that was named, else the running supervisor's, else that of the file which it
@@ -32,6 +33,11 @@ struct ConfigurationInForce {
         case .unknown(let error):
             self.init(unknown: "a supervisor may serve \(socket), but it cannot be asked (\(error.errno))")
         }
+    }
+
+    /// The supervisor's: the one that was named, else the configured one.
+    func socket(named: String?) -> String {
+        named ?? loaded?.configuration.socket ?? GlobalOptions.defaultSocket
     }
 
     private init(_ loaded: LoadedConfiguration, _ source: String) {

@@ -28,8 +28,7 @@ struct DoctorCommand: ParsableCommand {
         } catch {
             throw CLIError(error)
         }
-        let socket = named ?? inForce.loaded?.configuration.socket ?? GlobalOptions.defaultSocket
-        let checks = Doctor(inForce, socket: socket).examine()
+        let checks = Doctor(inForce, socket: inForce.socket(named: named)).examine()
         if global.json {
             Terminal.print(json: DoctorReport(checks).json)
         } else {

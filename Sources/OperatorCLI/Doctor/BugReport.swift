@@ -59,8 +59,7 @@ struct BugReport {
         } catch {
             inForce = .failure(error)
         }
-        let configured = (try? inForce.get())?.loaded?.configuration.socket
-        let socket = self.socket ?? configured ?? GlobalOptions.defaultSocket
+        let socket = (try? inForce.get())?.socket(named: self.socket) ?? self.socket ?? GlobalOptions.defaultSocket
         let client = SupervisorClient(address: .socket(socket), timeout: Self.answerLimit)
         let questions = [
             ("status.json", "/status"), ("mounts.json", "/mounts"), ("metrics", "/metrics"), ("cache.json", "/cache"),

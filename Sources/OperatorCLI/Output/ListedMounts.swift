@@ -11,7 +11,7 @@ struct ListedMounts {
 
     /// Those that the options choose, in their order.
     func selected(by options: ListOptions) -> [MountReport] {
-        options.indices(of: all.map(\.mount)).map { all[$0].mount }
+        options.select(all.map(\.mount))
     }
 
     /// The answer with those mounts only; as it came if the options choose and order nothing.

@@ -64,6 +64,12 @@ struct Adoption: Sendable {
         if let id = MountID(rawValue: record.id) { records.remove(id) }
     }
 
+    /// Of what was about to be attached and is not, no client has been told.
+    private static func phase(of record: MountRecord) -> MountRecord.Phase {
+        guard record.isAttaching == true, !(record.mountIdentity.map(isAttached) ?? false) else { return record.phase }
+        return .making
+    }
+
     private static func isAttached(_ identity: UInt64) -> Bool {
         (try? MountIdentity(id: identity).isAttached()) ?? false
     }
@@ -110,7 +116,7 @@ struct Adoption: Sendable {
             log.log(.error, "a recorded mount is in the way of another; it is left as it is", [("mount", record.id)])
             return nil
         }
-        switch record.phase {
+        switch Self.phase(of: record) {
         case .making:
             log.log(.notice, "taking back a mount that was being made", [("mount", record.id)])
             await mount.abandon(record, because: "the supervisor ended while the mount was being made")
@@ -118,11 +124,6 @@ struct Adoption: Sendable {
             return Outcome(id: id)
         case .failed:
             await lose(record, mount, record.failure ?? "it failed under an earlier supervisor")
-            return Outcome(id: id)
-        case .ready where record.isAttaching == true && !(record.mountIdentity.map(Self.isAttached) ?? false):
-            log.log(.notice, "taking back a mount that was about to be attached", [("mount", record.id)])
-            await mount.abandon(record, because: "the supervisor ended before the mount was attached")
-            await forget(mount.mountID)
             return Outcome(id: id)
         case .ready, .unmounting, .retired:
             return await adopt(record, mount)

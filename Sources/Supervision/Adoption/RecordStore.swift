@@ -23,6 +23,17 @@ final class RecordStore: Sendable {
         try File.replace(path(record.id), with: Array(data), durable: false)
     }
 
+    /// As `write`, if there is a record; what keeps it from being written is only to be told.
+    func attempt(_ record: MountRecord?) -> SystemError? {
+        guard let record else { return nil }
+        do throws(SystemError) {
+            try write(record)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
     func remove(_ id: MountID) {
         try? File.remove(path(id.rawValue))
     }

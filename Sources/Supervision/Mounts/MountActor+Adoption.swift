@@ -108,7 +108,7 @@ extension MountActor {
         record.failure = reason
         (record.madeComponents, record.mountIdentity, record.connection, record.personality) = ([], nil, nil, nil)
         (record.worker, record.workerSocket) = (nil, nil)
-        write(record)
+        note(unwritten: environment.records.attempt(record))
     }
 
     func restore(_ record: MountRecord) {
@@ -125,7 +125,7 @@ extension MountActor {
 
     /// Notes what a later supervisor needs. A mount whose record cannot be written works all the same.
     func writeRecord() {
-        if let record = currentRecord() { write(record) }
+        note(unwritten: environment.records.attempt(currentRecord()))
     }
 
     /// Nil if there is nothing to note: no snapshot yet, or nothing left of the mount.
@@ -159,15 +159,8 @@ extension MountActor {
         }
     }
 
-    private func write(_ record: MountRecord) {
-        do throws(SystemError) {
-            try environment.records.write(record)
-        } catch {
-            noteUnwritten(error)
-        }
-    }
-
-    func noteUnwritten(_ error: SystemError) {
+    func note(unwritten error: SystemError?) {
+        guard let error else { return }
         log(.error, "cannot write the mount's record", [("error", error.description)])
     }
 }

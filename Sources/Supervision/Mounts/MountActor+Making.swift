@@ -68,12 +68,9 @@ extension MountActor {
         let (stack, records, record) = (stack, environment.records, currentRecord())
         return Task {
             let (unwritten, made) = await self.environment.mountThreads.run {
-                let unwritten = record.flatMap { record in
-                    Self.failure { () throws(SystemError) in try records.write(record) }
-                }
-                return (unwritten, Result { () throws(SystemError) in try stack.makeUpper() })
+                (records.attempt(record), Result { () throws(SystemError) in try stack.makeUpper() })
             }
-            if let unwritten { self.noteUnwritten(unwritten) }
+            self.note(unwritten: unwritten)
             return made
         }
     }
@@ -86,43 +83,29 @@ extension MountActor {
         let (records, record, requestedAt) = (environment.records, currentRecord(), requestedAt)
         Task {
             do throws(SystemError) {
-                let attached = try await self.environment.mountThreads.run { () throws(SystemError) in
+                let (prepared, unwritten, attached) = try await self.environment.mountThreads.run {
+                    () throws(SystemError) in
                     let prepared = try stack.prepare(
                         on: lower, sealed: sealed, upper: upperLayer, probeName: probeName, description: description)
                     // Before the mount can be seen: a supervisor that dies right after attaching leaves a mount that the next one knows.
-                    let readyAfter = Double(Deadline.now.nanoseconds - requestedAt.nanoseconds) / 1e6
-                    let unwritten = record.flatMap { record in
-                        Self.failure { () throws(SystemError) in
-                            try records.write(record.attaching(prepared, readyAfter: readyAfter))
-                        }
-                    }
-                    let failure = Self.failure { () throws(SystemError) in try stack.attach(prepared) }
-                    return (prepared, unwritten, failure)
+                    let readyAfter = Deadline.now.since(requestedAt) / .milliseconds(1)
+                    let unwritten = records.attempt(record?.attaching(prepared, readyAfter: readyAfter))
+                    return (prepared, unwritten, Result { () throws(SystemError) in try stack.attach(prepared) })
                 }
-                let (prepared, unwritten, failure) = attached
                 self.overlay = prepared.identity
                 self.made = prepared.made
-                if let unwritten { self.noteUnwritten(unwritten) }
-                if let failure { throw failure }
+                self.note(unwritten: unwritten)
+                try attached.get()
                 // The overlay has its own clone of the lower now; ours would keep the connection alive after an unmount.
                 self.lower = nil
                 self.sealed = nil
                 self.upperLayer = nil
-                self.readyAfter = Double(Deadline.now.nanoseconds - requestedAt.nanoseconds) / 1e6
+                self.readyAfter = Deadline.now.since(requestedAt) / .milliseconds(1)
                 self.handle(.stacked)
             } catch {
                 self.isAttaching = false
                 self.handle(.failed(Self.stackFailure(error, at: self.mountpoint.path)))
             }
-        }
-    }
-
-    private static func failure(_ body: () throws(SystemError) -> Void) -> SystemError? {
-        do throws(SystemError) {
-            try body()
-            return nil
-        } catch {
-            return error
         }
     }
 

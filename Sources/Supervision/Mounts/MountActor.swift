@@ -274,10 +274,11 @@ actor MountActor {
         let cause = cause(of: state)
         note(state, because: cause)
         // Before anybody is told, and before the first step of an unmount. What was written before a mount was attached says that it is ready, too.
-        if state == .unmounting || state == .ready && !isAttaching { writeRecord() }
         if state == .ready, isAttaching {
             isAttaching = false
             Task { self.writeRecord() }
+        } else if state == .ready || state == .unmounting {
+            writeRecord()
         }
         var fields = [("state", state.name), ("cause", cause)]
         if state == .ready, let readyAfter { fields.append(("ready_after_ms", "\(readyAfter)")) }

@@ -1,3 +1,4 @@
+import LinuxSystem
 import Supervision
 
 /// One key: its name, its type, and the field it sets.
@@ -195,21 +196,8 @@ struct Setting<Root>: Sendable {
 }
 
 enum TOMLText {
-    /// A basic string of TOML 1.0.
+    /// A basic string of TOML 1.0, which is written as one of JSON.
     static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\t": result += "\\t"
-            case _ where scalar.value < 0x20 || scalar.value == 0x7F:
-                let hex = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
+        FieldText.quoted(text)
     }
 }
