@@ -50,6 +50,22 @@ pid_t ant_thread_id(void)
 	return gettid();
 }
 
+int ant_set_slice(uint64_t nanoseconds)
+{
+	// struct sched_attr of include/uapi/linux/sched/types.h, which the C library does not have.
+	struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} attributes;
+	if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) < 0)
+		return -1;
+	attributes.runtime = nanoseconds;
+	return (int)syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
 const char *ant_strerror(int error, char *buffer, size_t size)
 {
 	return strerror_r(error, buffer, size);

@@ -49,7 +49,8 @@ public final class Supervisor: MountService {
             socketDirectory: workerSockets, loop: loop, monitor: monitor, lines: lines)
         spares = SparePool(
             launcher: launcher, target: configuration.spareWorkers, executor: executor,
-            threads: try BlockingThreads(count: 2, name: "spawn"), log: log, events: events)
+            threads: try BlockingThreads(count: 2, name: "spawn", callers: .actorsWithThreads), log: log, events: events
+        )
         let records = try RecordStore(runDirectory: configuration.runDirectory)
         let store = DescriptorStore()
         let restarted = RestartRelay()
@@ -59,7 +60,8 @@ public final class Supervisor: MountService {
             onRestart: { restarted.fire() })
         let directories = MadeDirectories()
         let relay = RegistryRelay()
-        let mountThreads = try BlockingThreads(count: 8, name: "mount")
+        let mountThreads = try BlockingThreads(
+            count: 8, name: "mount", nice: SupervisionExecutor.nice, isPrompt: true, callers: .actorsWithThreads)
         heartbeat = try Heartbeat()
         let environment = MountEnvironment(
             live: live, log: log, events: events, metrics: counters, executor: executor, cache: cache,
@@ -72,7 +74,7 @@ public final class Supervisor: MountService {
             workerProgram: programs.worker, monitor: monitor,
             ended: { id in await relay.registry?.endAndForget(id) },
             viewEnded: { id in await relay.registry?.remove(view: id) }, mountThreads: mountThreads,
-            unmountThreads: try BlockingThreads(count: 32, name: "unmount"),
+            unmountThreads: try BlockingThreads(count: 32, name: "unmount", callers: .actorsWithThreads),
             changeThreads: try BlockingThreads(count: 2, name: "changes"))
         let registry = MountRegistry(configuration: configuration) { id, request, origin, mountpoint, caller in
             MountActor(

@@ -27,6 +27,8 @@ struct Main {
         signal(SIGPIPE, SIG_IGN)
         let lines = LineSink(inherited: Worker.lineDescriptor)
         Privileges.raiseOpenFileLimit()
+        // All of its threads: what they do for a request is over in microseconds.
+        SystemThread.becomePrompt()
         do {
             try Hardening.apply(.worker)
             return try Worker(listener: OwnedFD(taking: Worker.controlSocket), faults: faults, lines: lines).run()

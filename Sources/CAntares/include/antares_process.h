@@ -12,6 +12,9 @@ int ant_pidfd_getfd(int pidfd, int fd);
 int ant_reap(int pidfd, int *code, int *killed_by);
 int ant_set_thread_name(const char *name);
 pid_t ant_thread_id(void);
+/// sched_setattr(2) for the calling thread: the slice of processor time it asks for at once, in nanoseconds; all else stays. ENOSYS, EPERM or
+/// EINVAL where the kernel has no such thing.
+int ant_set_slice(uint64_t nanoseconds);
 /// The GNU strerror_r(3), which always answers a text.
 const char *ant_strerror(int error, char *buffer, size_t size);
 int ant_mlock(const void *address, size_t length);

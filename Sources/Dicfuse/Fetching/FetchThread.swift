@@ -64,7 +64,7 @@ final class FetchThread: SerialExecutor, TaskExecutor, @unchecked Sendable {
 
     func start(keepers: [any DeadlineKeeper]) throws(SystemError) {
         self.keepers = keepers
-        started = try SystemThread.start(name: "fetch", stackSize: 1 << 20) { [self] in run() }
+        started = try SystemThread.start(name: "fetch", isPrompt: true, stackSize: 1 << 20) { [self] in run() }
     }
 
     /// Ends the thread; transfers under way are dropped.

@@ -84,7 +84,8 @@ public final class CacheServer: Sendable {
         if !previousEndedCleanly { housekeeping.sweeper.request(.sizes) }
         var threads: [SystemThread] = []
         for pulse in pulses {
-            threads.append(try SystemThread.start(name: "cache", stackSize: 1 << 20) { [self] in serve(pulse) })
+            threads.append(
+                try SystemThread.start(name: "cache", isPrompt: true, stackSize: 1 << 20) { [self] in serve(pulse) })
         }
         for store in ordered { store.preloader.start(store, thread: fetchThread) }
         ready()

@@ -28,7 +28,7 @@ public final class ExitMonitor: Sendable {
     public init() throws(SystemError) {
         let shared = try Shared()
         self.shared = shared
-        try SystemThread.start(name: "exit-monitor", nice: -10) { Self.loop(shared) }.detach()
+        try SystemThread.start(name: "exit-monitor", nice: -10, isPrompt: true) { Self.loop(shared) }.detach()
     }
 
     /// Suspends until the process has ended, and reaps it if it is a child. One waiter for each process.

@@ -21,15 +21,27 @@ public final class BlockingThreads: Sendable {
         }
     }
 
+    /// Who gets the result of `run`.
+    public enum Callers: Sendable {
+        /// Anybody.
+        case any
+        /// Actors that have a thread of their own: the result goes straight to it (`TaskThreads.resuming`).
+        case actorsWithThreads
+    }
+
+    private let callers: Callers
     private let queue = Guarded(Queue())
     private let wakeups = Semaphore()
 
-    /// Starts `count` threads named `name`; `nice` and `stackSize` as in `SystemThread.start`.
+    /// Starts `count` threads named `name`; `nice`, `isPrompt` and `stackSize` as in `SystemThread.start`.
     public init(
-        count: Int, name: String, nice: Int32 = 0, stackSize: Int = SystemThread.usualStack
+        count: Int, name: String, nice: Int32 = 0, isPrompt: Bool = false, stackSize: Int = SystemThread.usualStack,
+        callers: Callers = .any
     ) throws(SystemError) {
+        self.callers = callers
         for _ in 0..<count {
-            try SystemThread.start(name: name, nice: nice, stackSize: stackSize) { [queue, wakeups] in
+            try SystemThread.start(name: name, nice: nice, isPrompt: isPrompt, stackSize: stackSize) {
+                [queue, wakeups] in
                 while let job = Self.next(queue, wakeups) { job() }
             }.detach()
         }
@@ -49,11 +61,11 @@ public final class BlockingThreads: Sendable {
         _ body: @escaping @Sendable () throws(Failure) -> Value
     ) async throws(Failure) -> Value {
         let result: Result<Value, Failure> = await withCheckedContinuation { continuation in
-            submit {
-                do throws(Failure) {
-                    continuation.resume(returning: .success(try body()))
-                } catch {
-                    continuation.resume(returning: .failure(error))
+            submit { [callers] in
+                let result = Result { () throws(Failure) in try body() }
+                switch callers {
+                case .any: continuation.resume(returning: result)
+                case .actorsWithThreads: TaskThreads.resuming { continuation.resume(returning: result) }
                 }
             }
         }

@@ -24,4 +24,15 @@ public enum TaskThreads {
             TaskThreads.installed.with { $0 }?.submit { ant_run_task(job.raw) }
         }
     }
+
+    /// Runs `body`, which resumes tasks, and then what they do next on the calling thread.
+    ///
+    /// A task that is resumed belongs to no executor until it returns to its actor, also if it waited inside of one: one of the threads would be
+    /// woken for nothing but to wake the actor's. To be used where who is resumed is known to return to an actor with a thread of its own.
+    /// `body` may hold no lock.
+    public static func resuming(_ body: () -> Void) {
+        ant_keep_tasks()
+        body()
+        ant_run_kept_tasks()
+    }
 }

@@ -18,7 +18,7 @@ final class ChannelLoop: Sendable {
         epoll = try Epoll()
         wakeup = try EventCounter()
         try epoll.add(wakeup.raw, .readable, token: 0)
-        try SystemThread.start(name: "control", nice: SupervisionExecutor.nice) { self.run() }.detach()
+        try SystemThread.start(name: "control", nice: SupervisionExecutor.nice, isPrompt: true) { self.run() }.detach()
     }
 
     func add(_ channel: ControlChannel) throws(SystemError) {
@@ -60,7 +60,7 @@ final class ChannelLoop: Sendable {
                 if event.token == 0 {
                     wakeup.clear()
                 } else if let channel = state.with({ $0.channels[event.token] }) {
-                    channel.readReply()
+                    TaskThreads.resuming { channel.readReply() }
                 }
             }
             if state.with({ $0.nextDeadline }).hasPassed { expire() }

@@ -13,7 +13,7 @@ final class SupervisionExecutor: SerialExecutor {
     private let thread = Guarded<pthread_t?>(nil)
 
     init() throws(SystemError) {
-        jobs = try BlockingThreads(count: 1, name: "supervision", nice: Self.nice)
+        jobs = try BlockingThreads(count: 1, name: "supervision", nice: Self.nice, isPrompt: true)
         jobs.submit { [thread] in thread.with { $0 = pthread_self() } }
     }
 

@@ -33,6 +33,22 @@ import Testing
         #expect(name.with { $0 } == "a name that is \n")
     }
 
+    /// What a thread asks for is in /proc/PID/task/TID/sched, in nanoseconds, where the kernel has a shorter slice than the usual one at all.
+    @Test func aPromptThreadAsksForShortSlices() throws {
+        func slice(isPrompt: Bool) throws -> Int {
+            let line = Guarded("")
+            let thread = try SystemThread.start(name: "sliced", isPrompt: isPrompt) {
+                let text = (try? File.text("/proc/thread-self/sched")) ?? ""
+                let found = text.split(separator: "\n").first { $0.hasPrefix("se.slice") } ?? ""
+                line.with { $0 = String(found) }
+            }
+            thread.join()
+            return try #require(Int(line.with { $0.split(separator: " ").last ?? "" }))
+        }
+        #expect(try slice(isPrompt: true) == 100_000)
+        #expect(try slice(isPrompt: false) > 100_000)
+    }
+
     @Test func whatTheBodyHeldIsReleased() throws {
         let pipe = try Pipe()
         let reading = try pipe.read.duplicate()

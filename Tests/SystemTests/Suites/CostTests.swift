@@ -87,6 +87,29 @@ extension SystemTests {
             }
         }
 
+        /// What belongs to no actor, the request and its answer, wakes the threads for such tasks; the steps of making a mount go from thread to thread
+        /// without them (`TaskThreads.resuming`).
+        @Test(arguments: Form.allCases) func aMountWakesTheTaskThreadsLittle(form: Form) throws {
+            try Farm.run(Repository.small, Farm.Options(form: form)) { farm, _ in
+                try farm.unmount(try farm.mount("first"))
+                func wakeUps() throws -> Int {
+                    let tasks = "/proc/\(try #require(farm.supervisorPID))/task"
+                    return try Directory.names(tasks).map { "\(tasks)/\(String(decoding: $0, as: UTF8.self))" }
+                        .filter { try File.text("\($0)/comm") == "tasks\n" }
+                        .reduce(0) { sum, thread in
+                            let lines = try File.text("\(thread)/status").split(separator: "\n")
+                            let line = try #require(lines.first { $0.hasPrefix("voluntary_ctxt_switches:") })
+                            return sum + (try #require(Int(line.split(separator: "\t").last ?? "")))
+                        }
+                }
+                let before = try wakeUps()
+                for number in 0..<10 { _ = try farm.mount("m\(number)") }
+                let each = Double(try wakeUps() - before) / 10
+                // It was 24 when each step went by way of them.
+                #expect(each <= 20, "\(each) for a mount")
+            }
+        }
+
         /// A mount asks the owner twice, for the commit and for the worker's place, whatever the tree is like; the first of an image once more.
         @Test(arguments: Form.allCases) func aMountAsksTheOwnerThreeTimes(form: Form) throws {
             try Farm.run(Repository.small, Farm.Options(form: form)) { farm, _ in
