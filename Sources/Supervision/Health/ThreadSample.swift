@@ -18,9 +18,9 @@ struct ThreadSample: Hashable, Sendable {
     /// It runs, waits for a processor, or waits for a disk: whatever it is late with, it is at work.
     var isAtWork: Bool { isRunnable || waitsForDisk }
 
-    /// The main thread of a process; nil if it has ended.
-    static func of(_ pid: Int32) -> ThreadSample? {
-        ThreadSample(in: "/proc/\(pid)")
+    /// Whether the main thread of a process is stopped.
+    static func isStopped(_ pid: Int32) -> Bool {
+        (try? File.text("/proc/\(pid)/stat")).flatMap { ThreadSample(stat: $0, schedstat: "") }?.isStopped ?? false
     }
 
     /// All threads of a process; empty if it has ended.

@@ -96,12 +96,13 @@ extension MountActor {
                 self.made = prepared.made
                 self.note(unwritten: unwritten)
                 try attached.get()
-                // The overlay has its own clone of the lower now; ours would keep the connection alive after an unmount.
+                self.readyAfter = Deadline.now.since(requestedAt) / .milliseconds(1)
+                self.handle(.stacked)
+                // The overlay has its own clone of the lower now; ours would keep the connection alive after an unmount. After the answer, because
+                // to close a mount takes as long as a step of making one.
                 self.lower = nil
                 self.sealed = nil
                 self.upperLayer = nil
-                self.readyAfter = Deadline.now.since(requestedAt) / .milliseconds(1)
-                self.handle(.stacked)
             } catch {
                 self.isAttaching = false
                 self.handle(.failed(Self.stackFailure(error, at: self.mountpoint.path)))

@@ -106,7 +106,7 @@ actor MountActor {
     /// The process that the mount is bound to.
     var client: ChildProcess?
 
-    var readyWaiters: [CheckedContinuation<SupervisorError?, Never>] = []
+    var readyWaiters: [CheckedContinuation<Result<MountStatus, SupervisorError>, Never>] = []
     var goneWaiters: [CheckedContinuation<SupervisorError?, Never>] = []
     /// Those who wait for what the job wrote.
     var changesAsked = 0
@@ -152,21 +152,36 @@ actor MountActor {
 
     /// Starts to make the mount, if nobody has, and waits until it is ready. The status is that of the moment in which it was.
     @discardableResult
-    func ready() async throws(SupervisorError) -> MountStatus {
+    nonisolated func ready() async throws(SupervisorError) -> MountStatus {
+        // Outside of the actor, so that the answer goes to the caller's thread and not first to the actor's, which has other work then.
+        let outcome = await withCheckedContinuation { continuation in
+            environment.executor.run { self.assumeIsolated { $0.tellWhenReady(continuation) } }
+        }
+        return try outcome.get()
+    }
+
+    private func tellWhenReady(_ waiter: CheckedContinuation<Result<MountStatus, SupervisorError>, Never>) {
         lastSeen = WallClock.milliseconds
         switch machine.phase {
-        case .ready, .yielding, .retired: return status()
+        case .ready, .yielding, .retired: waiter.resume(returning: .success(status()))
         case .unmounting, .cleaning(.unmounted), .gone(.unmounted):
-            throw SupervisorError(.conflict, "mount \(mountID) is being unmounted; ask again when it is gone")
-        case .gone(.failed(let error)): throw error
-        case .created, .pinning, .connecting, .starting, .stacking, .cleaning(.failed): break
-        }
-        let error = await withCheckedContinuation { continuation in
-            readyWaiters.append(continuation)
+            waiter.resume(
+                returning: .failure(
+                    SupervisorError(.conflict, "mount \(mountID) is being unmounted; ask again when it is gone")))
+        case .gone(.failed(let error)): waiter.resume(returning: .failure(error))
+        case .created, .pinning, .connecting, .starting, .stacking, .cleaning(.failed):
+            readyWaiters.append(waiter)
             handle(.start)
         }
-        if let error { throw error }
-        return status()
+    }
+
+    private func answerReady(_ error: SupervisorError?) {
+        let waiting = readyWaiters
+        readyWaiters = []
+        guard !waiting.isEmpty else { return }
+        let outcome =
+            error.map { Result<MountStatus, SupervisorError>.failure($0) } ?? .success(status(measuring: false))
+        for waiter in waiting { waiter.resume(returning: outcome) }
     }
 
     /// Ends the mount and waits until nothing is left of it. `caller` is the user that asks, `cause` what those who follow the events are told.
@@ -207,13 +222,14 @@ actor MountActor {
         handle(.cacheRestarted)
     }
 
-    /// Answers from memory and /proc; never touches the mount and does not wait for its worker.
-    func status() -> MountStatus {
+    /// Answers from memory and, if it is to measure, /proc and fusectl; never touches the mount and does not wait for its worker.
+    func status(measuring: Bool = true) -> MountStatus {
         var shown: MountStatus.Worker?
         if let worker, machine.worker == .serving, !worker.hasEnded {
             shown = MountStatus.Worker(
                 pid: worker.pid, restarts: machine.restarts, lastRestartCause: machine.lastRestartCause,
-                memoryBytes: ProcessMemory.privateBytes(of: worker.pid), waiting: custody?.waiting,
+                memoryBytes: measuring ? ProcessMemory.privateBytes(of: worker.pid) : nil,
+                waiting: measuring ? custody?.waiting : nil,
                 served: custody?.memory.value(.served) ?? 0)
         }
         var status = MountStatus(
@@ -255,7 +271,7 @@ actor MountActor {
             environment.heartbeat.forget(id)
             endWorkerAndCleanUp()
         case .publish(let state): publish(state)
-        case .answerReady(let error): answer(&readyWaiters, error)
+        case .answerReady(let error): answerReady(error)
         case .answerGone(let error):
             environment.tombstones.remove(id)
             answer(&goneWaiters, error)

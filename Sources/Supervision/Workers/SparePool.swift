@@ -6,6 +6,9 @@ actor SparePool {
     /// Time for a new worker to say what it speaks.
     static let greetingTimeout: Duration = .seconds(5)
 
+    /// Longer than a mount takes to be made.
+    private static let refillDelay: Duration = .milliseconds(10)
+
     private let launcher: WorkerLauncher
     private let executor: SupervisionExecutor
     private let threads: BlockingThreads
@@ -46,12 +49,13 @@ actor SparePool {
         spares.map(\.pid)
     }
 
-    /// A worker that waits for a connection: a spare if there is one, else a new process.
+    /// A worker that waits for a connection: a spare if there is one, else a new process. The next one is started a little later, so that the
+    /// mount it is taken for need not share the processors with a program that starts.
     func take() async throws(WorkerFailure) -> WorkerProcess {
-        defer { refill() }
+        defer { refillSoon() }
         while let spare = spares.popLast() {
             // One that somebody stopped would take over nothing.
-            if ThreadSample.of(spare.pid)?.isStopped == true {
+            if ThreadSample.isStopped(spare.pid) {
                 spare.signal(SIGKILL)
             } else if !spare.hasEnded {
                 return spare
@@ -65,6 +69,13 @@ actor SparePool {
         guard !refilling, !stopped, spares.count < target else { return }
         refilling = true
         Task { await self.refillNow() }
+    }
+
+    private func refillSoon() {
+        Task {
+            try? await Pause.sleep(for: Self.refillDelay)
+            self.refill()
+        }
     }
 
     /// Keeps another number of spares from now on.
