@@ -11,6 +11,9 @@ fail() {
     exit 1
 }
 
+# print_help: what the script says of itself at its top.
+print_help() { sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//; p}' "$0"; }
+
 need_root() {
     [[ $EUID -eq 0 ]] || fail "needs root: it mounts filesystems (run it with sudo)"
 }
