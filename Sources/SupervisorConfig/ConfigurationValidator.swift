@@ -85,6 +85,9 @@ private struct Check {
             report("supervisor.socket", "the path has \(length) bytes; a socket's may have 107 (unix(7))")
         }
         listener()
+        for host in configuration.allowedHosts {
+            if let problem = HostName.problem(of: host) { report("supervisor.allowed_hosts", problem) }
+        }
     }
 
     /// The API over TCP: where a token would travel in the clear, or nobody would be asked, there is none.

@@ -1,6 +1,7 @@
 import Supervision
-import SupervisorConfig
 import Testing
+
+@testable import SupervisorConfig
 
 @Suite struct ValidationTests {
     @Test(arguments: [
@@ -80,6 +81,26 @@ import Testing
     func loopbackMayListen(address: String) throws {
         let flags = [(key: "supervisor.listen", value: address), (key: "supervisor.auth", value: "none")]
         #expect(try ConfigurationLoader.load(text: "", name: "s", flags: flags).configuration.listen == address)
+    }
+
+    @Test(arguments: [
+        "farm.example:2726", "https://farm.example", "*.example", "*", "", " ", "farm.example ", "a b", "[::1]",
+        "::1:x",
+        "farm.example/", "farm..example", "f\u{e4}rm.example", "\u{0}",
+    ])
+    func allowedHostsAreBareHosts(host: String) {
+        let text = "[supervisor]\nallowed_hosts = [\"good.example\", \(TOMLText.quoted(host))]\n"
+        let error = #expect(throws: ConfigurationError.self) { try ConfigurationLoader.load(text: text, name: "s") }
+        #expect(error?.problems.map(\.key) == ["supervisor.allowed_hosts"])
+        #expect(error?.description.hasPrefix("s:2: ") == true)
+        #expect(error?.description.contains("write a bare name or address") == true, "\(error?.description ?? "")")
+    }
+
+    @Test(arguments: ["farm.example", "FARM", "10.0.0.1", "::1", "2001:db8::1", "build_7.xn--frm-qla.example"])
+    func hostsMayBeNamesAndAddresses(host: String) throws {
+        let flags = [(key: "supervisor.allowed_hosts", value: host)]
+        #expect(
+            try ConfigurationLoader.load(text: "", name: "s", flags: flags).configuration.allowedHosts == [host])
     }
 
     @Test func tcpWithoutATokenMustBeSaid() throws {
