@@ -23,7 +23,10 @@ struct Arguments: ParsableCommand {
         transform: Overlay.init)
     var settings: [Overlay] = []
 
-    @Flag(help: "Says what is wrong with the configuration, and ends.")
+    @Flag(
+        help:
+            "Says what is wrong with the configuration, and with the groups and files that it names for the API, and ends."
+    )
     var checkConfig = false
 
     @Flag(help: "Prints the configuration in force and where each value came from, and ends.")

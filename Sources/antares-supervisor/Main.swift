@@ -2,6 +2,7 @@ import ArgumentParser
 import CommandUsage
 import Glibc
 import LinuxSystem
+import OperatorAPI
 import Supervision
 import SupervisorConfig
 
@@ -32,10 +33,7 @@ struct Main {
             say(loaded.description, to: STDOUT_FILENO)
             exit(ExitCode.stopped.rawValue)
         }
-        if arguments.checkConfig {
-            say("\(arguments.config ?? "the configuration"): ok\n", to: STDOUT_FILENO)
-            exit(ExitCode.stopped.rawValue)
-        }
+        if arguments.checkConfig { exit(check(loaded, name: arguments.config ?? "the configuration").rawValue) }
         do throws(SystemError) {
             try TaskThreads.install()
         } catch {
@@ -60,6 +58,18 @@ struct Main {
         }
         finished.wait()
         exit(code.with { $0 }.rawValue)
+    }
+
+    /// What the configuration names of this machine has to be there, too.
+    private static func check(_ loaded: LoadedConfiguration, name: String) -> ExitCode {
+        do throws(OperatorAPIError) {
+            try OperatorAPIServer.check(loaded.configuration)
+        } catch {
+            for line in error.message.split(separator: "\n") { say("\(name): \(line)\n", to: STDERR_FILENO) }
+            return ExitCode(error)
+        }
+        say("\(name): ok\n", to: STDOUT_FILENO)
+        return .stopped
     }
 
     private static func parseArguments() -> Arguments {

@@ -41,6 +41,33 @@ import Testing
         #expect(shown.output.contains("spare_workers = 4  # default\n"))
     }
 
+    @Test func whatTheAPINeedsOfTheMachineIsCheckedAllAtOnce() async throws {
+        let directory = try temporaryDirectory()
+        defer { removeDirectory(directory) }
+        let file = directory + "/s.toml"
+        let text = """
+            [supervisor]
+            listen = "127.0.0.1:0"
+            token_file = "\(directory)/tokens"
+            tls_certificate = "\(directory)/none.pem"
+            tls_key = "\(directory)/none.key"
+            socket_group = "no-such-group"
+            agent_groups = ["nobody-has-this"]
+            """
+        try File.replace(file, with: Array(text.utf8))
+        try File.replace(directory + "/tokens", with: Array("short\n".utf8), mode: 0o600)
+        let result = try await supervisor(["--config", file, "--check-config"], directory: directory)
+        #expect(result.status == .code(2) && result.output == "")
+        #expect(
+            result.errors.split(separator: "\n").map(String.init) == [
+                "\(file): agent_groups: there is no group `nobody-has-this`",
+                "\(file): socket_group: there is no group `no-such-group`",
+                "\(file): token_file \(directory)/tokens: line 1: a token has at least 16 bytes",
+                "\(file): tls_certificate \(directory)/none.pem: No such file or directory",
+                "\(file): tls_key \(directory)/none.key: No such file or directory",
+            ])
+    }
+
     @Test func aSocketInUseEndsWithItsOwner() async throws {
         try await FakeSupervisor.with { fake in
             let result = try await supervisor(

@@ -63,11 +63,21 @@ public final class OperatorAPIServer: Sendable {
             configuration: inForce, slow: { [slow] in slow.with { $0 } })
     }
 
-    /// Throws what would keep the API from being served: groups, tokens, certificate. Nothing is kept: it is for before anything else is
-    /// started.
+    /// Throws all that would keep the API from being served, a line each: groups, tokens, certificate. Nothing is kept: it is for before
+    /// anything else is started.
     public static func check(_ configuration: SupervisorConfiguration) throws(OperatorAPIError) {
-        _ = try gatekeeper(configuration)
-        _ = try TLSIdentity(configuration)
+        var problems: [String] = []
+        func attempt(_ part: (SupervisorConfiguration) throws(OperatorAPIError) -> Void) {
+            do throws(OperatorAPIError) {
+                try part(configuration)
+            } catch {
+                problems.append(error.message)
+            }
+        }
+        attempt { (configuration) throws(OperatorAPIError) in _ = try policy(configuration) }
+        attempt { (configuration) throws(OperatorAPIError) in _ = try network(configuration) }
+        attempt { (configuration) throws(OperatorAPIError) in _ = try TLSIdentity(configuration) }
+        if !problems.isEmpty { throw OperatorAPIError(.configuration, problems.joined(separator: "\n")) }
     }
 
     /// Serves until `stop` is called, then until the requests in progress are answered. `onServing` is called once, when every
@@ -143,8 +153,14 @@ public final class OperatorAPIServer: Sendable {
     }
 
     private static func gatekeeper(_ configuration: SupervisorConfiguration) throws(OperatorAPIError) -> Gatekeeper {
-        let policy = try policy(configuration)
-        guard let listen = configuration.listen else { return Gatekeeper(policy: policy, network: nil) }
+        Gatekeeper(policy: try policy(configuration), network: try network(configuration))
+    }
+
+    /// Nil if nothing is served over TCP.
+    private static func network(
+        _ configuration: SupervisorConfiguration
+    ) throws(OperatorAPIError) -> Gatekeeper.Network? {
+        guard let listen = configuration.listen else { return nil }
         var tokens: TokenFile?
         if configuration.authentication == .token {
             guard let path = configuration.tokenFile else {
@@ -158,7 +174,7 @@ public final class OperatorAPIServer: Sendable {
             }
         }
         let hosts = HostRules(listen: listen, allowed: configuration.allowedHosts)
-        return Gatekeeper(policy: policy, network: Gatekeeper.Network(hosts: hosts, tokens: tokens))
+        return Gatekeeper.Network(hosts: hosts, tokens: tokens)
     }
 
     /// Accepts no more connections and lets `run` return once the requests in progress are answered.

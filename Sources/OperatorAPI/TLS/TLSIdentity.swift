@@ -38,24 +38,13 @@ final class TLSIdentity: Sendable {
     }
 
     private static func load(_ certificate: String, _ key: String) throws(OperatorAPIError) -> NIOSSLContext {
-        let chainText = try contents("tls_certificate", certificate, isSecret: false)
-        let keyText = try contents("tls_key", key, isSecret: true)
         let chain: [NIOSSLCertificate]
-        do {
-            chain = try NIOSSLCertificate.fromPEMBytes(chainText)
-        } catch {
-            throw unusable("tls_certificate", certificate, "is no certificate in PEM")
-        }
-        if chain.isEmpty { throw unusable("tls_certificate", certificate, "there is no certificate in it") }
         let privateKey: NIOSSLPrivateKey
-        do {
-            // Without a callback the library would ask for a passphrase on the terminal.
-            privateKey = try NIOSSLPrivateKey(bytes: keyText, format: .pem) {
-                (setter: NIOSSLPassphraseSetter<[UInt8]>) in
-                setter([])
-            }
-        } catch {
-            throw unusable("tls_key", key, "is no private key in PEM without a passphrase")
+        switch (readChain(certificate), readKey(key)) {
+        case (.success(let certificates), .success(let secret)): (chain, privateKey) = (certificates, secret)
+        case (.failure(let error), .success), (.success, .failure(let error)): throw error
+        case (.failure(let one), .failure(let other)):
+            throw OperatorAPIError(.configuration, "\(one.message)\n\(other.message)")
         }
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(privateKey))
@@ -67,6 +56,32 @@ final class TLSIdentity: Sendable {
             return try NIOSSLContext(configuration: configuration)
         } catch {
             throw unusable("tls_key", key, "does not belong to the certificate in \(certificate)")
+        }
+    }
+
+    private static func readChain(_ path: String) -> Result<[NIOSSLCertificate], OperatorAPIError> {
+        Result { () throws(OperatorAPIError) in
+            let text = try contents("tls_certificate", path, isSecret: false)
+            guard let chain = try? NIOSSLCertificate.fromPEMBytes(text) else {
+                throw unusable("tls_certificate", path, "is no certificate in PEM")
+            }
+            if chain.isEmpty { throw unusable("tls_certificate", path, "there is no certificate in it") }
+            return chain
+        }
+    }
+
+    private static func readKey(_ path: String) -> Result<NIOSSLPrivateKey, OperatorAPIError> {
+        Result { () throws(OperatorAPIError) in
+            let text = try contents("tls_key", path, isSecret: true)
+            do {
+                // Without a callback the library would ask for a passphrase on the terminal.
+                return try NIOSSLPrivateKey(bytes: text, format: .pem) {
+                    (setter: NIOSSLPassphraseSetter<[UInt8]>) in
+                    setter([])
+                }
+            } catch {
+                throw unusable("tls_key", path, "is no private key in PEM without a passphrase")
+            }
         }
     }
 
