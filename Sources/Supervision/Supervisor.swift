@@ -77,10 +77,10 @@ public final class Supervisor: MountService {
             unmountThreads: try BlockingThreads(count: 32, name: "unmount", callers: .actorsWithThreads),
             changeThreads: try BlockingThreads(count: 2, name: "changes"))
         let registry = MountRegistry(configuration: configuration) { id, request, origin, mountpoint, caller in
-            MountActor(
+            let owner = caller.owner(of: request)
+            return MountActor(
                 id: id, request: request, origin: origin, mountpoint: mountpoint,
-                owner: Accounts.User(uid: request.uid ?? caller.uid, gid: request.gid ?? caller.gid),
-                environment: environment)
+                owner: Accounts.User(uid: owner.uid, gid: owner.gid), environment: environment)
         }
         self.registry = registry
         relay.registry = registry

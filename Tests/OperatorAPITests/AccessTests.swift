@@ -55,6 +55,16 @@ import Testing
         }
     }
 
+    @Test func aTreeIsItsCallersUnlessTheRequestSaysOtherwise() {
+        var caller = Caller(uid: 65534, gid: 65534, pid: 0)
+        #expect(caller.owner(of: MountRequest(path: "/")) == (65534, 65534))
+        caller.ownsAsRoot = true
+        #expect(caller.owner(of: MountRequest(path: "/")) == (0, 0))
+        #expect(caller.owner(of: MountRequest(path: "/", gid: 8)) == (0, 8))
+        #expect(caller.owner(of: MountRequest(path: "/", uid: 7)) == (7, 65534))
+        #expect(caller.owner(of: MountRequest(path: "/", uid: 7, gid: 8)) == (7, 8))
+    }
+
     @Test func anAgentActsForItself() {
         let agent = Caller(uid: 1000, gid: 100, pid: 1, groups: [100, 200], role: .agent)
         #expect(agent.mayActFor(uid: nil, gid: nil))
@@ -146,6 +156,15 @@ import Testing
             #expect(try await status("POST", "/mounts", agent, body: #"{"path":"/","job_id":"a"}"#) == 200)
             #expect(try await status("GET", "/mounts/by-job/a", agent) == 200)
             #expect(try await status("GET", "/mounts/by-job/o", agent) == 404)
+            // An operator's is root's, unless it says otherwise.
+            let operators = "operator-operator"
+            #expect(try await status("POST", "/mounts", operators, body: #"{"path":"/","job_id":"p"}"#) == 200)
+            for method in ["GET", "DELETE"] {
+                #expect(try await status(method, "/mounts/by-job/p", agent) == 404, "\(method)")
+            }
+            let given = #"{"path":"/","job_id":"q","uid":65534}"#
+            #expect(try await status("POST", "/mounts", operators, body: given) == 200)
+            #expect(try await status("DELETE", "/mounts/by-job/q", agent) == 200)
             // The socket is not concerned.
             #expect(try await RawClient(server.socket).request("GET", "/health", host: "anything").status == 200)
         }

@@ -68,6 +68,7 @@ final class Gatekeeper: Sendable {
         }
         caller.role = role
         caller.isAuthenticated = true
+        caller.ownsAsRoot = role == .operator
         return caller
     }
 }

@@ -118,6 +118,9 @@ public struct Caller: Hashable, Sendable {
     public var isAuthenticated = true
     /// Where a connection over TCP comes from, `address:port`.
     public var address: String?
+    /// Trees for which it names no uid are root's, not its own: an operator with a token has the uid of all agents with one, and these are not to
+    /// see and end what it has.
+    public var ownsAsRoot = false
 
     public init(uid: UInt32, gid: UInt32, pid: Int32, groups: [UInt32] = [], role: Role = .operator) {
         self.uid = uid
@@ -135,6 +138,12 @@ public struct Caller: Hashable, Sendable {
     /// Whether this is an event that it may see: an agent sees those of its own mounts.
     public func sees(_ event: SupervisionEvent) -> Bool {
         role != .agent || event.owner == uid
+    }
+
+    /// Whose a tree is that it asks for.
+    public func owner(of request: MountRequest) -> (uid: UInt32, gid: UInt32) {
+        let own = ownsAsRoot && request.uid == nil ? (uid: 0, gid: 0) : (uid: uid, gid: gid)
+        return (request.uid ?? own.uid, request.gid ?? own.gid)
     }
 
     /// Whether it may have a tree made for somebody.

@@ -49,7 +49,7 @@ final class FakeService: MountService {
         if Task.isCancelled { throw SupervisorError(.internalError, "cancelled") }
         let id = MountID.random()
         var made = Self.status(id, request)
-        made.owner = request.uid ?? caller.uid
+        made.owner = caller.owner(of: request).uid
         return state.with { [made] state in
             state.finished += 1
             if let job = made.job, let known = state.mounts.first(where: { $0.job == job }) { return known }
@@ -76,7 +76,7 @@ final class FakeService: MountService {
         let (failure, gate) = state.with { ($0.failure, $0.gate) }
         if let failure { throw failure }
         var begun = Self.status(.random(), request, .provisioning)
-        begun.owner = request.uid ?? caller.uid
+        begun.owner = caller.owner(of: request).uid
         let id = begun.id
         state.with { [begun] in $0.mounts.append(begun) }
         Task {
