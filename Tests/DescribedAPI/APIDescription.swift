@@ -53,16 +53,23 @@ package struct APIDescription {
             return ["\(operation): \(status) is not described"]
         }
         if let target = response["$ref"] as? String { response = schema.resolve(target) }
+        return problems(of: response, contentType, body).map { "\(operation): \(status): \($0)" }
+    }
+
+    /// What is wrong with an answer as one of `components/responses`.
+    package func problems(ofResponse name: String, contentType: String?, body: some Sequence<UInt8>) -> [String] {
+        problems(of: schema.resolve("#/components/responses/\(name)"), contentType, body)
+    }
+
+    private func problems(
+        of response: [String: Any], _ contentType: String?, _ body: some Sequence<UInt8>
+    ) -> [String] {
         let type = contentType?.split(separator: ";").first.map(String.init) ?? "-"
         let content = response["content"] as? [String: [String: Any]]
-        guard let form = content?[type]?["schema"] as? [String: Any] else {
-            return ["\(operation): \(status): \(type) is not described"]
-        }
+        guard let form = content?[type]?["schema"] as? [String: Any] else { return ["\(type) is not described"] }
         guard type == "application/json" else { return [] }
-        guard let value = try? JSONSerialization.jsonObject(with: Data(body)) else {
-            return ["\(operation): \(status): the body is no JSON"]
-        }
-        return schema.problems(of: value, against: form).map { "\(operation): \(status): \($0)" }
+        guard let value = try? JSONSerialization.jsonObject(with: Data(body)) else { return ["the body is no JSON"] }
+        return schema.problems(of: value, against: form)
     }
 
     /// What is wrong with a text as one of `components/schemas`.

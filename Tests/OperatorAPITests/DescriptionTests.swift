@@ -109,6 +109,35 @@ import Testing
         #expect(seen.isSuperset(of: [200, 202, 400, 404, 503]))
     }
 
+    @Test func whereThereIsNoOperationTheAnswerIsAsDescribedToo() async throws {
+        let description = try await described()
+        func look(_ method: String, _ target: String, _ status: Int) async throws -> Conversation.Answer {
+            let answer = try await conversation.send(method, target)
+            #expect(answer.status == status, "\(method) \(target): \(answer.text)")
+            let problems = description.problems(
+                ofResponse: "E\(status)", contentType: answer.headers[.contentType], body: answer.text.utf8)
+            #expect(problems == [], "\(method) \(target)")
+            return answer
+        }
+        for route in Self.routes {
+            for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] where !route.methods.contains(method) {
+                let answer = try await look(method, route.pattern, 405)
+                #expect(answer.headers[.allow] == route.methods.joined(separator: ", "))
+            }
+        }
+        for target in ["/api/fs/mount", "/api/fs/select/1", "/antares/api/fs/mpoint", "/api/config"] {
+            for method in ["GET", "POST"] { _ = try await look(method, target, 410) }
+        }
+        // Each answer that is described is one of an operation, or of these.
+        let info = try #require(description.document["info"] as? [String: Any])
+        let others = try #require(info["description"] as? String)
+        let text = try await conversation.send("GET", "/openapi.json").text
+        for name in description.schema.resolve("#/components/responses").keys {
+            let target = "#/components/responses/\(name)"
+            #expect(text.contains("\"$ref\": \"\(target)\"") || others.contains(target), "\(name)")
+        }
+    }
+
     @Test func aWrongAnswerWouldBeSeen() async throws {
         let schema = try await described().schema
         let form = schema.resolve("#/components/schemas/Ready")

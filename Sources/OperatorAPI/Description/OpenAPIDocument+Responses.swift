@@ -18,6 +18,11 @@ extension OpenAPIDocument {
             "description": "there is none",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
           },
+          "E405": {
+            "description": "not a method of this path; Allow names those that are",
+            "headers": {"Allow": {"required": true, "schema": {"type": "string"}}},
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+          },
           "E409": {
             "description": "in use for something else",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
