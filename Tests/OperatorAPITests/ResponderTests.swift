@@ -228,6 +228,11 @@ import Testing
         (#"{"path":"/","gid":4294967295}"#, "field `gid` takes a number"),
         (#"{"path":"/","labels":{"a":1}}"#, "field `labels` takes an object of strings"),
         (#"{"path":"/","labels":[]}"#, "field `labels` takes an object of strings"),
+        (#"{"path":"/","path":"/a"}"#, "field `path` is there twice"),
+        (#"{"path":"/","p\u0061th":"/a"}"#, "field `path` is there twice"),
+        (#"{"path":"/","labels":{"a":"1","b":"2","a":"3"}}"#, "field `a` is there twice"),
+        (#"{"path":"/",}"#, "a comma before `}`"), ("{\"path\":\"/\",\n}", "a comma before `}`"),
+        (#"{"path":"/","labels":{"a":"1",}}"#, "a comma before `}`"),
     ])
     func badPayloadsSayWhy(body: String, message: String) async throws {
         let answer = try await send(.post, "/mounts", body)

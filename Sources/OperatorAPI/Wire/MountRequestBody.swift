@@ -72,7 +72,8 @@ struct MountRequestBody: Decodable {
     }
 
     /// Decodes a body, or throws what is wrong with it.
-    static func decode(_ bytes: some Sequence<UInt8>) throws(SupervisorError) -> MountRequestBody {
+    static func decode(_ bytes: some Collection<UInt8>) throws(SupervisorError) -> MountRequestBody {
+        if let problem = JSONStrictness.problem(of: bytes) { throw SupervisorError(.badPayload, problem) }
         do {
             return try JSONDecoder().decode(MountRequestBody.self, from: Data(bytes))
         } catch let error as PayloadError {

@@ -12,6 +12,7 @@ enum StrictBody {
     static func decode<Body: Decodable>(
         _ type: Body.Type, from body: some Collection<UInt8>, known: [String], like example: String
     ) throws(SupervisorError) -> Body {
+        if let problem = JSONStrictness.problem(of: body) { throw SupervisorError(.badPayload, problem) }
         let data = Data(body)
         guard let names = (try? JSONDecoder().decode([String: Ignored].self, from: data))?.keys else {
             throw SupervisorError(.badPayload, "the body must be like \(example)")
