@@ -111,8 +111,10 @@ import Testing
 
     @Test func whereThereIsNoOperationTheAnswerIsAsDescribedToo() async throws {
         let description = try await described()
-        func look(_ method: String, _ target: String, _ status: Int) async throws -> Conversation.Answer {
-            let answer = try await conversation.send(method, target)
+        func look(
+            _ method: String, _ target: String, _ status: Int, headers: [(String, String)] = []
+        ) async throws -> Conversation.Answer {
+            let answer = try await conversation.send(method, target, headers: headers)
             #expect(answer.status == status, "\(method) \(target): \(answer.text)")
             let problems = description.problems(
                 ofResponse: "E\(status)", contentType: answer.headers[.contentType], body: answer.text.utf8)
@@ -128,6 +130,7 @@ import Testing
         for target in ["/api/fs/mount", "/api/fs/select/1", "/antares/api/fs/mpoint", "/api/config"] {
             for method in ["GET", "POST"] { _ = try await look(method, target, 410) }
         }
+        _ = try await look("GET", "/health", 417, headers: [("Expect", "a-miracle")])
         // Each answer that is described is one of an operation, or of these.
         let info = try #require(description.document["info"] as? [String: Any])
         let others = try #require(info["description"] as? String)

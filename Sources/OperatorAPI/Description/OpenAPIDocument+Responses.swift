@@ -31,6 +31,10 @@ extension OpenAPIDocument {
             "description": "served no more",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
           },
+          "E417": {
+            "description": "what Expect asks for is not met",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+          },
           "E500": {
             "description": "it failed",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}

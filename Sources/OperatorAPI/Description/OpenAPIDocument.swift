@@ -5,7 +5,7 @@ enum OpenAPIDocument {
     /// What is answered where there is no operation to describe it.
     private static let others =
         "A path is answered with #/components/responses/E405 to a method that it does not have, and the routes of the old daemon, /api/config and "
-        + "all below /api/fs, with #/components/responses/E410."
+        + "all below /api/fs, with #/components/responses/E410. An Expect other than 100-continue is answered with #/components/responses/E417."
 
     static let json =
         #"{"openapi":"3.1.0","info":{"title":"antares-supervisor","version":"\#(OperatorAPIServer.version)","description":"\#(others)"},"#

@@ -235,8 +235,7 @@ public final class OperatorAPIServer: Sendable {
             address: address,
             availableConnectionsDelegate: .maximum(limits.connections + Self.maximumServed, logger: quiet))
         let builder = HTTPServerBuilder { responder in
-            let base = HTTP1Channel(responder: responder, configuration: channel)
-            return identity.map { SecureChannel(base: base, identity: $0) } ?? base
+            APIChannel(base: HTTP1Channel(responder: responder, configuration: channel), identity: identity)
         }
         do {
             return try builder.buildServer(
