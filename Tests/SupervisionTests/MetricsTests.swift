@@ -82,7 +82,10 @@ import Testing
         """
         {"counters": {"lfsFetches": 3, "lfsQuestions": 4, "lfsPointers": 5}, "failures": {"corrupt": 2},
          "droppedLogLines": 6, "origins": [{"name": "main", "state": "offline", "objects": 1, "objectBytes": 4096,
-         "indexBytes": 8192, "imageBytes": 512, "quarantined": 0, "waiters": 1, "places": []\(more)}]}
+         "indexBytes": 8192, "imageBytes": 512, "quarantined": 0, "waiters": 1, "places": [
+           {"requests": 5, "bytes": 6, "failures": {"timedOut": 0, "corrupt": 2}, "latencyMilliseconds": 1.5},
+           {"requests": 0, "bytes": 0, "failures": {"timedOut": 0, "corrupt": 0}, "latencyMilliseconds": 0}
+         ]\(more)}]}
         """
     }
 
@@ -101,6 +104,8 @@ import Testing
             "antares_origin_request_duration_seconds_sum{origin=\"main\"} 40.5",
             "antares_origin_retries_total{origin=\"main\",cause=\"timedOut\"} 7",
             "antares_origin_retries_total{origin=\"main\",cause=\"corrupt\"} 0",
+            "antares_origin_failures_total{origin=\"main\",cause=\"timedOut\"} 0",
+            "antares_origin_failures_total{origin=\"main\",cause=\"corrupt\"} 2",
             "antares_origin_offline{origin=\"main\"} 1", "antares_cache_fetches_total{kind=\"lfs_file\"} 3",
             "antares_cache_fetches_total{kind=\"lfs_question\"} 4", "antares_cache_lfs_pointers_total 5",
             "antares_cache_image_bytes{origin=\"main\"} 512",

@@ -107,7 +107,9 @@ extension PlaceTable {
         places.map { place in
             StatusReport.Place(
                 url: place.base, answers: !place.isBroken, requests: place.requests, bytes: place.bytes,
-                failures: Dictionary(uniqueKeysWithValues: place.failures.map { ($0.key.rawValue, $0.value) }),
+                // All causes: a series of the metrics has to be there before it grows.
+                failures: Dictionary(
+                    uniqueKeysWithValues: PlaceFailure.allCases.map { ($0.rawValue, place.failures[$0] ?? 0) }),
                 latencyMilliseconds: (place.latency * 100).rounded() / 100)
         }
     }

@@ -26,6 +26,17 @@ struct PlaceTableTests {
         #expect(table.places[0].failures == [.corrupt: 1])
     }
 
+    @Test("The status has every cause of a failure from the beginning")
+    func causes() {
+        let table = Table(["a", "b"])
+        var expected = Dictionary(uniqueKeysWithValues: PlaceFailure.allCases.map { ($0.rawValue, UInt64(0)) })
+        #expect(table.report.map(\.failures) == [expected, expected])
+        _ = table.failed(1, .throttled, now: at(0))
+        #expect(table.report[0].failures == expected)
+        expected["throttled"] = 1
+        #expect(table.report[1].failures == expected)
+    }
+
     @Test("A place that does not answer is left alone, but for one probe at a time")
     func breaker() {
         let table = Table(["a", "b"])
@@ -110,6 +121,7 @@ private final class Table {
 
     var places: [PlaceTable.Place] { table.places }
     var isOffline: Bool { table.isOffline }
+    var report: [StatusReport.Place] { table.report }
 
     func choose(_ now: Deadline, tried: Set<Int> = []) -> PlaceTable.Choice { table.choose(now, tried: tried) }
 
