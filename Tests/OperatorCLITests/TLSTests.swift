@@ -72,14 +72,21 @@ import Testing
             let nobody = try await antares("--url", url, "--token-file", "tokens")
             #expect(nobody.status == .code(1) && nobody.errors.contains("is not trusted"), "\(nobody.errors)")
             let noCA = try await antares("--url", url, "--ca", "no-such-file", "--token-file", "tokens")
-            #expect(noCA.status == .code(1) && noCA.errors.contains("is not trusted"), "\(noCA.errors)")
+            #expect(
+                noCA.status == .code(2) && noCA.errors.contains("the CAs cannot be read: no-such-file: No such file"),
+                "\(noCA.errors)")
             let unknown = try await antares("--url", url, "--ca", "good-ca.pem", "--token-file", "wrong")
             #expect(
                 unknown.status == .code(2) && unknown.errors.contains("the token is not known"), "\(unknown.errors)")
             let silent = try await antares("--url", url, "--ca", "good-ca.pem")
-            #expect(silent.status == .code(2) && silent.errors.contains("send a token"), "\(silent.errors)")
+            #expect(
+                silent.status == .code(2) && silent.errors.contains("wants a token; name its file with --token-file"),
+                "\(silent.errors)")
             let plain = try await antares("--url", "http://localhost:\(port)", "--token-file", "tokens")
-            #expect(plain.status == .code(1), "\(plain.errors)")
+            #expect(
+                plain.status == .code(1) && plain.errors.contains("write https:// instead of http://"),
+                "\(plain.errors)")
+            for hint in [noCA, silent, plain] { #expect(hint.errors.split(separator: "\n").count == 1) }
             let bare = try await Self.curl(
                 "-H", "Authorization: Bearer \(Self.token)", "http://localhost:\(port)/health", directory: directory)
             #expect(bare.output == "000" && bare.status != .code(0))

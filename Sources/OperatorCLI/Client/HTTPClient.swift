@@ -13,6 +13,8 @@ struct HTTPClient {
         case timedOut
         /// The other side does not show a certificate that is trusted.
         case untrusted(String)
+        /// It hangs up, or what it says is no answer.
+        case notHTTP(String)
         case other(String)
     }
 
@@ -115,6 +117,8 @@ struct HTTPClient {
             throw .timedOut
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE:
             throw .untrusted(String(cString: curl_easy_strerror(code)))
+        case CURLE_GOT_NOTHING, CURLE_RECV_ERROR, CURLE_UNSUPPORTED_PROTOCOL, CURLE_WEIRD_SERVER_REPLY:
+            throw .notHTTP(String(cString: curl_easy_strerror(code)))
         default:
             throw .other(String(cString: curl_easy_strerror(code)))
         }

@@ -35,6 +35,19 @@ enum SupervisorAddress: Hashable, CustomStringConvertible {
         return nil
     }
 
+    /// Throws if the CAs that were named cannot be read: of that libcurl only says that the certificate is not trusted.
+    func checkCAs() throws(CLIError) {
+        guard case .network(let url, let file?, _) = self, !Self.isPlain(url) else { return }
+        if access(file, R_OK) == 0 { return }
+        throw CLIError(
+            .usage, "the CAs cannot be read: \(file): \(Errno.current); name a PEM file with --ca or ANTARES_CA_FILE")
+    }
+
+    /// Whether a URL is one without TLS.
+    static func isPlain(_ url: String) -> Bool {
+        url.lowercased().hasPrefix("http://")
+    }
+
     /// The token to show; nil if none is needed.
     func token() throws(CLIError) -> String? {
         guard case .network(_, _, let file?) = self else { return nil }

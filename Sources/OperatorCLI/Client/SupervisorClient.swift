@@ -181,6 +181,7 @@ struct SupervisorClient {
         _ method: String, _ path: String, body: [UInt8]? = nil, consume: (([UInt8]) -> Void)? = nil
     ) throws(CLIError) -> [UInt8] {
         let response: HTTPClient.Response
+        try address.checkCAs()
         let token = try address.token()
         do throws(HTTPClient.Failure) {
             response = try HTTPClient(address: address, token: token, timeout: timeout).send(
@@ -192,7 +193,11 @@ struct SupervisorClient {
         guard let error = try? JSONDecoder().decode(APIError.self, from: Data(response.body)) else {
             throw CLIError(.internalError, "\(address) answered HTTP \(response.status); is it antares-supervisor?")
         }
-        throw CLIError(CLIExit(apiCode: error.code), error.error)
+        let exit = CLIExit(apiCode: error.code)
+        if error.code == "UNAUTHORIZED", token == nil {
+            throw CLIError(exit, "\(address) wants a token; name its file with --token-file or ANTARES_TOKEN_FILE")
+        }
+        throw CLIError(exit, error.error)
     }
 
     private func advice(_ failure: HTTPClient.Failure) -> String {
@@ -213,6 +218,13 @@ struct SupervisorClient {
             return "the supervisor at \(address) did not answer within \(timeout) s; try again with a longer --timeout"
         case .untrusted(let message):
             return "the certificate of \(address) is not trusted (\(message)); name the CA with --ca or ANTARES_CA_FILE"
+        case .notHTTP(let message):
+            guard case .network(let url, _, _) = address, SupervisorAddress.isPlain(url) else {
+                return advice(.other(message))
+            }
+            return
+                "the supervisor at \(address) does not answer without TLS (\(message)); if it has a certificate, write "
+                + "https:// instead of http://"
         case .other(let message):
             return "the supervisor at \(address) cannot be talked to: \(message)"
         }
