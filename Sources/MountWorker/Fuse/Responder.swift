@@ -89,7 +89,7 @@ struct Responder: Sendable {
     // MARK: Directories
 
     private func list(_ listing: Listing, to reply: consuming FuseReply) {
-        let size = min(listing.count, ReplyBuffers.usualSize)
+        let size = min(listing.count, ReplyBuffers.largeSize)
         guard let buffer = try? buffers.take(size) else { return fail(Self.noMemory, reply) }
         defer { buffers.giveBack(buffer) }
         let request = reply.raw
