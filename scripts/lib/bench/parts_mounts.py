@@ -1,7 +1,10 @@
 """The part `mount`: how long the API takes, one at a time and many at once."""
 import os
+import subprocess
+import sys
 import threading
 import time
+from contextlib import contextmanager
 
 from contenders import mount_overlay, unmount
 from client import BenchError
@@ -78,6 +81,37 @@ def first_mounts(bench):
     bench.report.figure("mount", "… as the server counts it (ready_after_ms)", median(inside), "s", None, inside)
 
 
+@contextmanager
+def busy_processes(count, own_session):
+    """Processes that want all the processor time there is; in a session of their own the kernel gives them a share of their own, too (sched(7), autogroup)."""
+    processes = []
+    try:
+        for _ in range(count):
+            processes.append(subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=own_session))
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def mounts_beside_others(bench):
+    count, busy = max(10, bench.mount_count // 5), 2 * os.cpu_count()
+    client = bench.farm.client()
+    for own_session in (False, True):
+        times, live = [], []
+        with busy_processes(busy, own_session):
+            for _ in range(count):
+                seconds, body = timed(client.mount, job_id=bench.farm.next_job(), rev=bench.tree.commit)
+                times.append(seconds)
+                live.append(body["mount_id"])
+        for mount in live:
+            client.unmount(mount)
+        where = "of another session" if own_session else "of the same session"
+        bench.report.spread("mount", f"{count} of them beside {busy} busy processes {where}", times)
+    client.close()
+
+
 def mount_part(bench):
     report, farm, count = bench.report, bench.farm, bench.mount_count
     first_mounts(bench)
@@ -100,6 +134,7 @@ def mount_part(bench):
     report.spread("mount", "mkdir and mount(2) of a kernel overlay alone", made)
     report.spread("mount", "GET /health, for the price of a request", farm_idle)
     client.close()
+    mounts_beside_others(bench)
     gone, _ = in_parallel(farm, 24, live, lambda client, item: client.unmount(item))
     report.figure("mount", f"{count} concurrent DELETE: all gone", gone, "s")
     jobs = [farm.next_job() for _ in range(count)]
