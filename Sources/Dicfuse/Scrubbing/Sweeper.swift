@@ -189,7 +189,7 @@ final class Sweeper: Sendable {
             state.with { $0.report.damaged += 1 }
             counters.add(.damagedImages)
             log.error("image-damaged", ["origin": store.name, "image": key.name, "action": "made anew"])
-            store.sealer?.request(key)
+            store.sealer?.remake(key)
         }
     }
 

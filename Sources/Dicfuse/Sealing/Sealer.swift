@@ -9,45 +9,15 @@ import SealedImage
 /// A snapshot is asked for when it is pinned. What is missing of its tree is fetched first; a snapshot of which something cannot be had,
 /// or has no size, stays lazy, which is counted and said once.
 final class Sealer: Sendable {
-    private enum Lane: Int, CaseIterable {
-        case copies
-        case whole
-    }
+    private typealias Lane = SealingQueue.Lane
 
     private struct Work {
-        /// What waits, by lane.
-        var queues: [[SealedImages.Key]] = [[], []]
-        /// What is being made, by lane.
-        var making: [SealedImages.Key?] = [nil, nil]
+        var queue = SealingQueue()
         /// Called when a snapshot's copy is there, or will not be.
         var waiting: [SealedImages.Key: [@Sendable () -> Void]] = [:]
-        /// When what failed may be tried again.
-        var failed: [SealedImages.Key: Deadline] = [:]
         var stopping = false
-
-        func has(_ key: SealedImages.Key, in lane: Lane) -> Bool {
-            making[lane.rawValue] == key || queues[lane.rawValue].contains(key)
-        }
-
-        /// False if it waits already or may not be tried; and what is left out for it.
-        mutating func add(_ key: SealedImages.Key, to lane: Lane) -> (isNew: Bool, dropped: SealedImages.Key?) {
-            if let until = failed[key], !until.hasPassed { return (false, nil) }
-            // What the first lane gives up it hands over while it still has it.
-            if has(key, in: lane) || lane == .copies && has(key, in: .whole) { return (false, nil) }
-            queues[lane.rawValue].append(key)
-            guard queues[lane.rawValue].count > Sealer.longestQueue else { return (true, nil) }
-            return (true, queues[lane.rawValue].removeFirst())
-        }
-
-        /// What to make now.
-        mutating func next(in lane: Lane) -> SealedImages.Key? {
-            making[lane.rawValue] = queues[lane.rawValue].isEmpty ? nil : queues[lane.rawValue].removeFirst()
-            return making[lane.rawValue]
-        }
     }
 
-    /// Snapshots that wait; the oldest are left out.
-    private static let longestQueue = 16
     private static let pause: Duration = .seconds(60)
 
     private unowned let store: OriginStore
@@ -91,14 +61,19 @@ final class Sealer: Sendable {
     /// is being made.
     func whenCopied(_ key: SealedImages.Key, _ done: @escaping @Sendable () -> Void) -> Bool {
         work.with { work in
-            guard !work.stopping, work.has(key, in: .copies) else { return false }
+            guard !work.stopping, work.queue.has(key, in: .copies) else { return false }
             work.waiting[key, default: []].append(done)
             return true
         }
     }
 
-    private func enqueue(_ key: SealedImages.Key, _ lane: Lane) {
-        let (isNew, dropped) = work.with { $0.add(key, to: lane) }
+    /// Has an image made anew that was there and is damaged. Any thread.
+    func remake(_ key: SealedImages.Key) {
+        enqueue(key, .whole, isDamaged: true)
+    }
+
+    private func enqueue(_ key: SealedImages.Key, _ lane: Lane, isDamaged: Bool = false) {
+        let (isNew, dropped) = work.with { $0.queue.add(key, to: lane, isDamaged: isDamaged) }
         if let dropped { tell(dropped) }
         if isNew { wakeups[lane.rawValue].add() }
     }
@@ -111,7 +86,7 @@ final class Sealer: Sendable {
         // What an earlier owner left is looked at when there is nothing else to do.
         var unchecked = lane == .whole ? store.images.unchecked[...] : []
         while !isStopping {
-            let next = work.with { $0.next(in: lane) }
+            let next = work.with { $0.queue.next(in: lane) }
             if let next {
                 seal(next, lane)
                 if lane == .copies { tell(next) }
@@ -159,10 +134,7 @@ final class Sealer: Sendable {
                 return enqueue(key, .whole)
             }
             store.counters.add(error.counter)
-            work.with { work in
-                work.failed = work.failed.filter { !$0.value.hasPassed }
-                work.failed[key] = .after(Self.pause)
-            }
+            work.with { $0.queue.fail(key, until: .after(Self.pause)) }
             store.log.warning(
                 "not-sealed", ["origin": store.name, "root": key.root.hex, "cause": "\(error)", "lower": "lazy"])
         }
