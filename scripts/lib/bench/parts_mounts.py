@@ -96,19 +96,21 @@ def busy_processes(count, own_session):
 
 
 def mounts_beside_others(bench):
-    count, busy = max(10, bench.mount_count // 5), 2 * os.cpu_count()
+    count, busy = 40, 2 * os.cpu_count()
     client = bench.farm.client()
     for own_session in (False, True):
         times, live = [], []
         with busy_processes(busy, own_session):
             for _ in range(count):
+                # As jobs come: one on the heels of the other they would wait for their share of the processors.
+                time.sleep(0.05)
                 seconds, body = timed(client.mount, job_id=bench.farm.next_job(), rev=bench.tree.commit)
                 times.append(seconds)
                 live.append(body["mount_id"])
         for mount in live:
             client.unmount(mount)
         where = "of another session" if own_session else "of the same session"
-        bench.report.spread("mount", f"{count} of them beside {busy} busy processes {where}", times)
+        bench.report.spread("mount", f"{count} of them, 50 ms apart, beside {busy} busy processes {where}", times)
     client.close()
 
 
