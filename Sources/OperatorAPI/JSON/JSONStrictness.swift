@@ -54,9 +54,16 @@ struct JSONStrictness {
     /// In an array it is no name.
     private mutating func takeName(_ token: ArraySlice<UInt8>) -> String? {
         guard let last = open.indices.last, open[last] != nil else { return nil }
-        // The same name can be written in several ways. One that is no string the decoder refuses.
-        guard let name = try? JSONDecoder().decode(String.self, from: Data(token)) else { return nil }
+        guard let name = Self.name(token) else { return nil }
         return open[last]?.insert(name).inserted == false ? "field `\(name)` is there twice" : nil
+    }
+
+    /// The same name can be written in several ways, seldom in another than plainly. Nil for one that is no string, which the decoder refuses.
+    private static func name(_ token: ArraySlice<UInt8>) -> String? {
+        guard token.contains(UInt8(ascii: "\\")) else {
+            return String(decoding: token.dropFirst().dropLast(), as: UTF8.self)
+        }
+        return try? JSONDecoder().decode(String.self, from: Data(token))
     }
 
     /// The place behind the string that begins there, or the text's end.
