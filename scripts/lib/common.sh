@@ -14,6 +14,9 @@ fail() {
 # print_help: what the script says of itself at its top.
 print_help() { sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//; p}' "$0"; }
 
+# For a check of a configuration whose groups are not this machine's.
+no_groups=(--set supervisor.operator_groups= --set supervisor.agent_groups= --set supervisor.reader_groups=)
+
 need_root() {
     [[ $EUID -eq 0 ]] || fail "needs root: it mounts filesystems (run it with sudo)"
 }

@@ -83,7 +83,7 @@ extension SocketAddress {
 
 extension Substring {
     /// Without blanks at the ends.
-    fileprivate var trimmed: String {
+    var trimmed: String {
         let blank: (Character) -> Bool = { $0 == " " || $0 == "\t" }
         guard let first = firstIndex(where: { !blank($0) }), let last = lastIndex(where: { !blank($0) }) else {
             return ""

@@ -58,8 +58,8 @@ struct OperatorResponder: Sendable {
     private func answer(
         _ request: Request, _ route: Route?, _ caller: Caller, overTCP: Bool
     ) async throws(SupervisorError) -> Response {
-        if let expectation = Self.unmet(request) {
-            let error = SupervisorError(.invalidRequest, "Expect `\(expectation)`: only 100-continue is met")
+        if let expectation = Expectation.unmet(in: request.headers[values: .expect]) {
+            let error = SupervisorError(.invalidRequest, "Expect `\(expectation)`: only \(Expectation.goOn) is met")
             return Self.failure(error, status: .expectationFailed)
         }
         guard let route else {
@@ -148,12 +148,6 @@ struct OperatorResponder: Sendable {
         let found = try await service.mount(job: job)
         guard caller.owns(found) else { throw SupervisorError(.notFound, "there is no mount of job \(job)") }
         return found
-    }
-
-    /// What the client expects and does not get (RFC 9110 §10.1.1); nil if there is nothing.
-    private static func unmet(_ request: Request) -> String? {
-        request.headers[values: .expect].flatMap { $0.split(separator: ",") }
-            .map { $0.filter { $0 != " " && $0 != "\t" } }.first { $0.lowercased() != "100-continue" }
     }
 
     /// Begins what the cache does on demand.

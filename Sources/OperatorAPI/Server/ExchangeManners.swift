@@ -31,15 +31,16 @@ final class ExchangeManners: ChannelDuplexHandler, RemovableChannelHandler {
             return context.fireChannelRead(data)
         }
         let isOld = head.version.isOld
-        let expectations = isOld ? [] : head.headers[canonicalForm: "expect"].map { $0.lowercased() }
-        // Where one is not met, the answer does not wait for the body, which may never come.
-        let areMet = expectations.allSatisfy { $0 == Self.goOn }
+        let expected = isOld ? [] : head.headers["expect"]
+        // Where something is not met, the answer does not wait for the body, which may never come.
+        let areMet = Expectation.unmet(in: expected) == nil
         let isKept = head.isKeepAlive && areMet
         if isOld { head.headers.remove(name: "expect") }
         // In any spelling, and without it for HTTP/1.0: the reader of requests ends for this alone.
         if !isKept { head.headers.replaceOrAdd(name: "connection", value: "close") }
         exchanges.append(
-            Exchange(version: head.version, isKept: isKept, waitsToGoOn: areMet && !expectations.isEmpty))
+            Exchange(
+                version: head.version, isKept: isKept, waitsToGoOn: areMet && !Expectation.all(in: expected).isEmpty))
         if exchanges.count == 1 { letGoOn(context) }
         context.fireChannelRead(wrapInboundOut(.head(head)))
     }
@@ -72,8 +73,6 @@ final class ExchangeManners: ChannelDuplexHandler, RemovableChannelHandler {
             }
         }
     }
-
-    private static let goOn = "100-continue"
 
     private func letGoOn(_ context: ChannelHandlerContext) {
         guard let exchange = exchanges.first, exchange.waitsToGoOn else { return }

@@ -52,7 +52,7 @@ actor SparePool {
     /// A worker that waits for a connection: a spare if there is one, else a new process. The next one is started a little later, so that the
     /// mount it is taken for need not share the processors with a program that starts.
     func take() async throws(WorkerFailure) -> WorkerProcess {
-        defer { refillSoon() }
+        defer { refill(after: Self.refillDelay) }
         while let spare = spares.popLast() {
             // One that somebody stopped would take over nothing.
             if ThreadSample.isStopped(spare.pid) {
@@ -71,9 +71,9 @@ actor SparePool {
         Task { await self.refillNow() }
     }
 
-    private func refillSoon() {
+    private func refill(after delay: Duration) {
         Task {
-            try? await Pause.sleep(for: Self.refillDelay)
+            try? await Pause.sleep(for: delay)
             self.refill()
         }
     }
@@ -150,9 +150,6 @@ actor SparePool {
         let delay = backoff.next(at: .now)
         events.record(.spareLost, cause: reason)
         log.log(.warning, "spare worker lost", [("reason", reason), ("retry_in", "\(delay)")])
-        Task {
-            try? await Pause.sleep(for: delay)
-            self.refill()
-        }
+        refill(after: delay)
     }
 }

@@ -95,20 +95,26 @@ def busy_processes(count, own_session):
             process.wait()
 
 
+def one_after_the_other(bench, client, count, pause=0):
+    """Makes mounts; the seconds that each took, and the answers."""
+    times, bodies = [], []
+    for _ in range(count):
+        time.sleep(pause)
+        seconds, body = timed(client.mount, job_id=bench.farm.next_job(), rev=bench.tree.commit)
+        times.append(seconds)
+        bodies.append(body)
+    return times, bodies
+
+
 def mounts_beside_others(bench):
     count, busy = 40, 2 * os.cpu_count()
     client = bench.farm.client()
     for own_session in (False, True):
-        times, live = [], []
         with busy_processes(busy, own_session):
-            for _ in range(count):
-                # As jobs come: one on the heels of the other they would wait for their share of the processors.
-                time.sleep(0.05)
-                seconds, body = timed(client.mount, job_id=bench.farm.next_job(), rev=bench.tree.commit)
-                times.append(seconds)
-                live.append(body["mount_id"])
-        for mount in live:
-            client.unmount(mount)
+            # As jobs come: one on the heels of the other they would wait for their share of the processors.
+            times, bodies = one_after_the_other(bench, client, count, pause=0.05)
+        for body in bodies:
+            client.unmount(body["mount_id"])
         where = "of another session" if own_session else "of the same session"
         bench.report.spread("mount", f"{count} of them, 50 ms apart, beside {busy} busy processes {where}", times)
     client.close()
@@ -121,14 +127,9 @@ def mount_part(bench):
     client.unmount(client.mount(job_id=farm.next_job(), rev=bench.tree.commit)["mount_id"])
     farm.service.await_seal(bench.tree.commit)
     farm_idle = [timed(client.call, "GET", "/health")[0] for _ in range(100)]
-    times, inside, live = [], [], []
-    for _ in range(count):
-        seconds, body = timed(client.mount, job_id=farm.next_job(), rev=bench.tree.commit)
-        times.append(seconds)
-        inside.append(body["ready_after_ms"] / 1e3)
-        live.append(body["mount_id"])
+    times, bodies = one_after_the_other(bench, client, count)
     report.spread("mount", f"{count} POST /mounts, one after the other", times, (0.003, 0.015))
-    report.spread("mount", "… as the server counts it (ready_after_ms)", inside)
+    report.spread("mount", "… as the server counts it (ready_after_ms)", [body["ready_after_ms"] / 1e3 for body in bodies])
     tail = max(1, count // 20)
     report.figure("mount", f"… the last {tail} against the first {tail} (medians)",
                   median(times[-tail:]) / median(times[:tail]), "x", 1.5)
@@ -137,7 +138,7 @@ def mount_part(bench):
     report.spread("mount", "GET /health, for the price of a request", farm_idle)
     client.close()
     mounts_beside_others(bench)
-    gone, _ = in_parallel(farm, 24, live, lambda client, item: client.unmount(item))
+    gone, _ = in_parallel(farm, 24, bodies, lambda client, body: client.unmount(body["mount_id"]))
     report.figure("mount", f"{count} concurrent DELETE: all gone", gone, "s")
     jobs = [farm.next_job() for _ in range(count)]
     seconds, bodies = in_parallel(farm, count, jobs, lambda client, job: client.mount(job_id=job, rev=bench.tree.commit))
