@@ -33,6 +33,16 @@ import Testing
         #expect(check.outcome == .failure && check.what.contains("CAP_SYS_ADMIN") && !check.fix.isEmpty)
     }
 
+    @Test func processorsThatHaltAtOnceAreAWarning() {
+        let check = KernelChecks.idle(governor: "haltpoll", polling: "0")
+        #expect(check?.outcome == .warning && check?.fix.contains("guest_halt_poll_ns") == true)
+        #expect(KernelChecks.idle(governor: "haltpoll", polling: "200000")?.outcome == .ok)
+        #expect(KernelChecks.idle(governor: "haltpoll", polling: nil) == nil)
+        #expect(KernelChecks.idle(governor: "haltpoll", polling: "?") == nil)
+        #expect(KernelChecks.idle(governor: "menu", polling: "0") == nil, "the parameter is there and means nothing")
+        #expect(KernelChecks.idle(governor: nil, polling: nil) == nil)
+    }
+
     @Test func littleRoomIsAWarning() {
         let low = DirectoryChecks.judge(.init(bytes: 1 << 20, inodes: 1 << 20), "x", "/x")
         #expect(low.outcome == .warning)

@@ -39,6 +39,7 @@ struct Doctor {
             ]
             checks += Preflight.checksOfMachine()
         }
+        checks += Preflight.advice()
         let client = SupervisorClient(address: .socket(socket), timeout: Self.answerLimit)
         checks.append(supervisor(client, serving))
         let mounts = (try? client.mounts())?.value.mounts.compactMap { mount -> Mounted? in

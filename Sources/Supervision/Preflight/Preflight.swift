@@ -47,6 +47,11 @@ public enum Preflight {
         PrivilegeChecks.all() + KernelChecks.all()
     }
 
+    /// What makes everything slower than it need be and hinders nothing: for whoever asks, no start logs it.
+    public static func advice() -> [Check] {
+        [KernelChecks.idle()].compactMap(\.self)
+    }
+
     /// The path of antares-worker, which is also what looks at things that may hang.
     public static func workerProgram(_ configuration: SupervisorConfiguration) -> String {
         ProgramChecks.workerProgram(configuration)

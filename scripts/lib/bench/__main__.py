@@ -20,6 +20,7 @@ from parts_scale import scale_part
 from parts_takeover import takeover_part
 from parts_unmount import unmount_part
 from parts_write import write_part
+from process import wake_ups
 from report import Report
 from tree import Tree
 
@@ -75,7 +76,7 @@ def measure(bench, parts, kind):
     bench.tree = Tree(bench.farm, kind)
     bench.report.environment = {
         "kernel": platform.release(), "cpus": os.cpu_count(), "load_before": os.getloadavg()[0], "tree": str(bench.tree),
-        "rounds": bench.rounds}
+        "rounds": bench.rounds, "wake_ups": wake_ups()}
     log(str(bench.tree))
     bench.farm.start_origin(bench.tree.repository)
     bench.farm.start_supervisor()
@@ -118,6 +119,7 @@ def tell(bench, options):
     facts = bench.report.environment
     print(f"{facts.get('tree')}; {bench.rounds} rounds; Linux {facts.get('kernel')}, {facts.get('cpus')} CPUs, "
           f"load {facts.get('load_before', 0):.1f} before and {facts.get('load_after', 0):.1f} after")
+    print(facts.get("wake_ups", "what waking costs is not known"))
     print(bench.report.noise() + "\n")
     print(bench.report.text(), flush=True)
     if options.json:

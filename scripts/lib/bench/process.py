@@ -1,5 +1,6 @@
 """What a process of the farm takes, and many clients at once as processes of their own."""
 import multiprocessing
+import os
 import time
 
 from client import BenchError, Client
@@ -21,6 +22,50 @@ def rollup(pid):
             if rest.endswith("kB\n"):
                 sums[name] = int(rest.split()[0]) * 1024
     return sums
+
+
+def exchange_seconds(processors, rounds=2000):
+    """A question to another process and its answer, the median: two wake-ups, between `processors`, or on one if both are the same."""
+    question, answer = os.eventfd(0), os.eventfd(0)
+    mine = os.sched_getaffinity(0)
+    child = os.fork()
+    if child == 0:
+        os.sched_setaffinity(0, {processors[1]})
+        for _ in range(rounds):
+            os.eventfd_read(question)
+            os.eventfd_write(answer, 1)
+        os._exit(0)
+    try:
+        os.sched_setaffinity(0, {processors[0]})
+        samples = []
+        for _ in range(rounds):
+            begun = time.perf_counter()
+            os.eventfd_write(question, 1)
+            os.eventfd_read(answer)
+            samples.append(time.perf_counter() - begun)
+    finally:
+        os.sched_setaffinity(0, mine)
+        os.waitpid(child, 0)
+        os.close(question)
+        os.close(answer)
+    return sorted(samples)[rounds // 2]
+
+
+def wake_ups():
+    """What waking costs on this machine, in words: much of what a lazy mount and a request take (Documentation/virt/guest-halt-polling.rst)."""
+    processors = sorted(os.sched_getaffinity(0))
+    same = exchange_seconds((processors[0], processors[0]))
+    text = f"a question to another process and its answer: {same * 1e6:.0f} µs on one processor"
+    if len(processors) > 1:
+        text += f", {exchange_seconds((processors[0], processors[1])) * 1e6:.0f} µs on two"
+    try:
+        with open("/sys/devices/system/cpu/cpuidle/current_governor", encoding="ascii") as governor:
+            if governor.read().strip() == "haltpoll":
+                with open("/sys/module/haltpoll/parameters/guest_halt_poll_ns", encoding="ascii") as polling:
+                    text += f" (guest_halt_poll_ns {polling.read().strip()})"
+    except OSError:
+        pass
+    return text
 
 
 def _client(path, work, arguments, pipe):
