@@ -70,21 +70,18 @@ enum KernelChecks {
         return Check(
             "idle processors", .warning,
             "halt at once, and to wake one takes a call of this virtual machine's host: while the machine has little to do, lazy mounts "
-                + "take up to twice as long for what is read first",
+                + "take about twice as long for what is read first",
             fix: "`echo 200000 > \(haltPolling)`, which is the kernel's own default; it costs idle time of the host")
     }
 
     static func idle() -> Check? {
-        idle(
-            governor: line("/sys/devices/system/cpu/cpuidle/current_governor"), polling: line(haltPolling))
+        func value(_ path: String) -> String? {
+            (try? File.text(path)).map { String($0.prefix { $0 != "\n" }) }
+        }
+        return idle(governor: value("/sys/devices/system/cpu/cpuidle/current_governor"), polling: value(haltPolling))
     }
 
     private static let haltPolling = "/sys/module/haltpoll/parameters/guest_halt_poll_ns"
-
-    private static func line(_ path: String) -> String? {
-        guard let bytes = try? File.contents(path) else { return nil }
-        return String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
-    }
 
     /// The path, or the nearest directory above it that is there.
     private static func existing(_ path: String) -> String {

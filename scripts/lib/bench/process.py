@@ -1,9 +1,11 @@
 """What a process of the farm takes, and many clients at once as processes of their own."""
 import multiprocessing
 import os
+import select
 import time
 
 from client import BenchError, Client
+from report import percentile
 
 PROCESSES = multiprocessing.get_context("fork")
 
@@ -24,48 +26,61 @@ def rollup(pid):
     return sums
 
 
-def exchange_seconds(processors, rounds=2000):
-    """A question to another process and its answer, the median: two wake-ups, between `processors`, or on one if both are the same."""
+def _answer(question, answer, processor, count):
+    os.sched_setaffinity(0, {processor})
+    for _ in range(count):
+        os.eventfd_read(question)
+        os.eventfd_write(answer, 1)
+
+
+def exchange_seconds(asking, answering, count=2000):
+    """A question to another process and its answer, the median: two wake-ups, between two processors or on one."""
     question, answer = os.eventfd(0), os.eventfd(0)
-    mine = os.sched_getaffinity(0)
-    child = os.fork()
-    if child == 0:
-        os.sched_setaffinity(0, {processors[1]})
-        for _ in range(rounds):
-            os.eventfd_read(question)
-            os.eventfd_write(answer, 1)
-        os._exit(0)
+    before = os.sched_getaffinity(0)
+    process = PROCESSES.Process(target=_answer, args=(question, answer, answering, count), daemon=True)
+    process.start()
+    waiting = select.poll()
+    waiting.register(answer, select.POLLIN)
+    samples = []
     try:
-        os.sched_setaffinity(0, {processors[0]})
-        samples = []
-        for _ in range(rounds):
+        os.sched_setaffinity(0, {asking})
+        for _ in range(count):
             begun = time.perf_counter()
             os.eventfd_write(question, 1)
+            if not waiting.poll(10_000):
+                raise BenchError("another process does not answer in 10 s")
             os.eventfd_read(answer)
             samples.append(time.perf_counter() - begun)
     finally:
-        os.sched_setaffinity(0, mine)
-        os.waitpid(child, 0)
+        os.sched_setaffinity(0, before)
+        process.kill()
+        process.join(10)
         os.close(question)
         os.close(answer)
-    return sorted(samples)[rounds // 2]
+    return percentile(samples, 0.5)
+
+
+def halt_polling():
+    """How long an idle processor of a virtual machine waits before it halts, in nanoseconds (Documentation/virt/guest-halt-polling.rst); None
+    where another governor decides."""
+    try:
+        with open("/sys/devices/system/cpu/cpuidle/current_governor", encoding="ascii") as governor:
+            if governor.read().strip() != "haltpoll":
+                return None
+        with open("/sys/module/haltpoll/parameters/guest_halt_poll_ns", encoding="ascii") as polling:
+            return int(polling.read())
+    except OSError:
+        return None
 
 
 def wake_ups():
-    """What waking costs on this machine, in words: much of what a lazy mount and a request take (Documentation/virt/guest-halt-polling.rst)."""
-    processors = sorted(os.sched_getaffinity(0))
-    same = exchange_seconds((processors[0], processors[0]))
-    text = f"a question to another process and its answer: {same * 1e6:.0f} µs on one processor"
-    if len(processors) > 1:
-        text += f", {exchange_seconds((processors[0], processors[1])) * 1e6:.0f} µs on two"
-    try:
-        with open("/sys/devices/system/cpu/cpuidle/current_governor", encoding="ascii") as governor:
-            if governor.read().strip() == "haltpoll":
-                with open("/sys/module/haltpoll/parameters/guest_halt_poll_ns", encoding="ascii") as polling:
-                    text += f" (guest_halt_poll_ns {polling.read().strip()})"
-    except OSError:
-        pass
-    return text
+    """What waking costs on this machine, in words: much of what a lazy mount and a request take."""
+    first, *others = sorted(os.sched_getaffinity(0))
+    text = f"a question to another process and its answer: {exchange_seconds(first, first) * 1e6:.0f} µs on one processor"
+    if others:
+        text += f", {exchange_seconds(first, others[0]) * 1e6:.0f} µs on two"
+    polling = halt_polling()
+    return text if polling is None else f"{text} (guest_halt_poll_ns {polling})"
 
 
 def _client(path, work, arguments, pipe):
