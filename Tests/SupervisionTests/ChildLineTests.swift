@@ -57,12 +57,8 @@ import Testing
     }
 
     @Test func theNextSupervisorReadsTheSameChildren() async throws {
-        let directory = "/tmp/antares-lines-\(getpid())-\(UInt64.random(in: 0 ... .max))"
-        try Directory.create(directory, mode: 0o700)
-        defer {
-            unlink(directory + "/" + ChildLines.name)
-            rmdir(directory)
-        }
+        let directory = try runDirectory()
+        defer { remove(directory) }
         let kept = Kept()
         let lines = try ChildLines(runDirectory: directory, log: kept)
         let end = try #require(lines.openEnd())
@@ -80,5 +76,49 @@ import Testing
         // A full one delays nobody.
         for _ in 0..<2000 { sink.write(Array("info event=flood\n".utf8)) }
         withExtendedLifetime(next) {}
+    }
+
+    /// A FIFO that nobody writes to any more is always ready: a reader that stayed would take a whole processor.
+    @Test func theReaderEndsWithTheLastWriter() async throws {
+        let directory = try runDirectory()
+        defer { remove(directory) }
+        let others = try readers()
+        var lines: ChildLines? = try ChildLines(runDirectory: directory, log: Kept())
+        let end = try #require(lines?.openEnd())
+        // A thread names itself, so it has its name a little later.
+        let reader = try await eventually { try readers().subtracting(others).first }
+        lines = nil
+        // A child that outlives the supervisor's part still has somebody to write to.
+        #expect(try readers().contains(reader))
+        _ = consume end
+        _ = try await eventually { try readers().contains(reader) ? nil : true }
+    }
+
+    /// What is found at last; the suite's time limit is its deadline.
+    private func eventually<Found>(_ find: () throws -> Found?) async throws -> Found {
+        while true {
+            if let found = try find() { return found }
+            try Task.checkCancellation()
+            await Task.yield()
+        }
+    }
+
+    /// The threads of this process that read children's lines.
+    private func readers() throws -> Set<String> {
+        let tasks = "/proc/self/task"
+        return Set(
+            try Directory.names(tasks).map { String(decoding: $0, as: UTF8.self) }
+                .filter { (try? File.text("\(tasks)/\($0)/comm")) == "child-lines\n" })
+    }
+
+    private func runDirectory() throws -> String {
+        let directory = "/tmp/antares-lines-\(getpid())-\(UInt64.random(in: 0 ... .max))"
+        try Directory.create(directory, mode: 0o700)
+        return directory
+    }
+
+    private func remove(_ directory: String) {
+        unlink(directory + "/" + ChildLines.name)
+        rmdir(directory)
     }
 }

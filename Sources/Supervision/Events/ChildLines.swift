@@ -14,7 +14,7 @@ final class ChildLines: Sendable {
 
     private let path: String
     private let reader: SharedFD
-    /// So that the reader never sees an end while no child is there.
+    /// So that the reader sees no end before this one is gone, whether children are there or not.
     private let keeper: SharedFD
     private let log: any SupervisorLog
 
@@ -57,6 +57,8 @@ final class ChildLines: Sendable {
             var entry = pollfd(fd: reader.raw, events: Int16(POLLIN), revents: 0)
             guard poll(&entry, 1, -1) > 0 else { continue }
             let length = Glibc.read(reader.raw, &buffer, buffer.count)
+            // Not even the keeper is there any more, and a FIFO without writers is always ready to be read: poll(2) would never wait again.
+            if length == 0 { return }
             guard length > 0 else { continue }
             for line in splitter.take(buffer[..<length]) {
                 let line = ChildLine(String(decoding: line, as: UTF8.self))
