@@ -46,6 +46,7 @@ var targets: [Target] = [
 
     library("LinuxSystem", ["CAntares"]),
     library("Probes", ["LinuxSystem"]),
+    library("JSONWriting", []),
     library("GitObjects", []),
     library("GitHashing", ["GitObjects", "CCrypto"]),
     library("WireFormat", ["LinuxSystem", "GitObjects"]),
@@ -59,8 +60,8 @@ var targets: [Target] = [
     library(
         "Supervision",
         [
-            "LinuxSystem", "Probes", "GitObjects", "GitHashing", "WireFormat", "CacheProtocol", "WorkerProtocol",
-            "SealedImage",
+            "LinuxSystem", "Probes", "JSONWriting", "GitObjects", "GitHashing", "WireFormat", "CacheProtocol",
+            "WorkerProtocol", "SealedImage",
         ]),
 
     program("dicfuse-cache", ["Dicfuse", "LinuxSystem"]),
@@ -76,6 +77,7 @@ var targets: [Target] = [
 
     tests("LinuxSystemTests", ["LinuxSystem"]),
     tests("ProbesTests", ["Probes", "LinuxSystem"]),
+    tests("JSONWritingTests", ["JSONWriting"]),
     tests("GitObjectsTests", ["GitObjects", "GitHashing"]),
     tests("WireFormatTests", ["WireFormat", "GitObjects", "LinuxSystem"]),
     tests("CacheProtocolTests", ["CacheProtocol", "WireFormat", "GitObjects", "LinuxSystem"]),
@@ -120,7 +122,10 @@ if !coreOnly {
         library("SupervisorConfig", ["Supervision", "LinuxSystem", toml]),
         library(
             "OperatorAPI",
-            ["Supervision", "Probes", "LinuxSystem", hummingbird, nioCore, nioPosix, nioTLS, nioSSL, log]),
+            [
+                "Supervision", "Probes", "JSONWriting", "LinuxSystem", hummingbird, nioCore, nioPosix, nioTLS, nioSSL,
+                log,
+            ]),
         library("OriginServer", ["GitObjects", "GitHashing", "LinuxSystem", hummingbird, nioCore, log]),
         library(
             "OperatorCLI", ["Supervision", "SupervisorConfig", "CommandUsage", "LinuxSystem", "CCurl", arguments]),

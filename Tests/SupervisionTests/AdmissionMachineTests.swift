@@ -58,7 +58,11 @@ import Testing
     }
 
     @Test func readsMeminfo() {
-        #expect(RoomProbe.available(meminfo: "MemTotal: 9 kB\nMemAvailable:    2048 kB\n") == 2 << 20)
-        #expect(RoomProbe.available(meminfo: "") == nil)
+        func available(_ text: String) -> UInt64? { RoomProbe.available(meminfo: Array(text.utf8)) }
+        #expect(available("MemTotal: 9 kB\nMemAvailable:    2048 kB\nBuffers: 1 kB\n") == 2 << 20)
+        #expect(available("MemAvailable: 1 kB\n") == 1 << 10)
+        for none in ["", "MemTotal: 9 kB", "MemTotal: 9 kB\n", "MemAvailable:", "MemAvailable: x kB\n"] {
+            #expect(available(none) == nil)
+        }
     }
 }

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import JSONWriting
 import LinuxSystem
 import NIOCore
 import Supervision

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import HTTPTypes
 import Hummingbird
+import JSONWriting
 import Logging
 import NIOCore
 import Supervision

@@ -6,15 +6,19 @@ struct RoomProbe: Sendable {
 
     func read() -> AdmissionMachine.Room {
         let disk = DirectoryChecks.Room(of: upperRoot)
-        let memory = (try? File.text("/proc/meminfo")).flatMap(Self.available)
+        let memory = (try? File.contents("/proc/meminfo")).flatMap(Self.available)
         return AdmissionMachine.Room(bytes: disk?.bytes, inodes: disk?.inodes, memory: memory)
     }
 
-    /// Bytes that new work can have without swapping (proc(5), MemAvailable).
-    static func available(meminfo: String) -> UInt64? {
-        for line in meminfo.split(separator: "\n") where line.hasPrefix("MemAvailable:") {
-            return UInt64(line.filter(\.isNumber)).map { $0 << 10 }
+    /// Bytes that new work can have without swapping (proc(5), MemAvailable). Every mount asks, so no text is taken apart line by line.
+    static func available(meminfo: [UInt8]) -> UInt64? {
+        let name = Array("MemAvailable:".utf8)
+        var rest = meminfo[...]
+        while !rest.starts(with: name) {
+            guard let end = rest.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+            rest = rest[(end + 1)...]
         }
-        return nil
+        let digits = rest.dropFirst(name.count).drop { $0 == UInt8(ascii: " ") }.prefix { $0 != UInt8(ascii: " ") }
+        return UInt64(String(decoding: digits, as: UTF8.self)).map { $0 << 10 }
     }
 }

@@ -41,18 +41,23 @@ struct MountRecord: Codable, Hashable, Sendable {
     /// `PinnedChange`.
     struct Change: Codable, Hashable, Sendable {
         var name: String
-        var root: Data
+        /// Base64, as any bytes can be a path.
+        var root: String
         var time: Int64
         var files: UInt32
         var tree: String?
 
         init(_ change: PinnedChange) {
-            (name, root, time, files) = (change.name, Data(change.root), change.time, change.files)
+            (name, root, time, files) = (
+                change.name, Data(change.root).base64EncodedString(), change.time, change.files
+            )
             tree = change.tree?.hex
         }
 
-        var change: PinnedChange {
-            PinnedChange(
+        /// Nil if the record is damaged.
+        var change: PinnedChange? {
+            guard let root = Data(base64Encoded: root) else { return nil }
+            return PinnedChange(
                 name: name, root: Array(root), time: time, files: files, tree: tree.flatMap { ObjectID(hex: $0) })
         }
     }
@@ -119,8 +124,10 @@ struct MountRecord: Codable, Hashable, Sendable {
         guard let commit = ObjectID(hex: commit), let kind = ObjectID.Kind(rawValue: rootKind),
             let bytes = Data(base64Encoded: root), let root = ObjectID(kind: kind, bytes: bytes)
         else { return nil }
+        let pinned = change?.change
+        if change != nil, pinned == nil { return nil }
         return PinnedSnapshot(
             origin: origin, commit: commit, commitTime: commitTime, root: root,
-            assurance: PinnedSnapshot.Assurance(rawValue: assurance), change: change?.change)
+            assurance: PinnedSnapshot.Assurance(rawValue: assurance), change: pinned)
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import JSONWriting
 import LinuxSystem
 
 /// The records of all mounts: `run_dir/mounts/<id>.json`.
@@ -15,12 +16,10 @@ final class RecordStore: Sendable {
 
     /// Replaces the record of a mount, in one step. The run directory is memory, so nothing is synced.
     func write(_ record: MountRecord) throws(SystemError) {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        guard let data = try? encoder.encode(record) else {
+        guard let text = try? JSONText.bytes(of: record) else {
             throw SystemError(.invalidArgument, "writing a mount record", record.id)
         }
-        try File.replace(path(record.id), with: Array(data), durable: false)
+        try File.replace(path(record.id), with: text, durable: false)
     }
 
     /// As `write`, if there is a record; what keeps it from being written is only to be told.

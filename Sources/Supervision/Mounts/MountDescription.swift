@@ -1,4 +1,4 @@
-import Foundation
+import JSONWriting
 
 /// What a job can read of its mount in the mount itself, without the API: an extended attribute of its root.
 ///
@@ -46,9 +46,7 @@ struct MountDescription: Encodable, Hashable {
     }
 
     private var encoded: [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         // Strings and numbers always encode.
-        return (try? encoder.encode(self)).map(Array.init) ?? []
+        (try? JSONText.bytes(of: self)) ?? []
     }
 }

@@ -24,21 +24,21 @@ struct JSONElements: UnkeyedEncodingContainer {
 
     mutating func encode(_ value: some Encodable) throws {
         begin()
-        try JSONText.encode(value, to: output)
+        try JSONValueEncoder.encode(value, to: output)
     }
 
     mutating func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type) -> KeyedEncodingContainer<Nested> {
         begin()
-        return JSONText(output: output, depth: depth).container(keyedBy: type)
+        return JSONValueEncoder(output: output, depth: depth).container(keyedBy: type)
     }
 
     mutating func nestedUnkeyedContainer() -> any UnkeyedEncodingContainer {
         begin()
-        return JSONText(output: output, depth: depth).unkeyedContainer()
+        return JSONValueEncoder(output: output, depth: depth).unkeyedContainer()
     }
 
     mutating func superEncoder() -> any Encoder {
         begin()
-        return JSONText(output: output, depth: depth)
+        return JSONValueEncoder(output: output, depth: depth)
     }
 }

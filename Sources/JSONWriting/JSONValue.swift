@@ -19,5 +19,5 @@ struct JSONValue: SingleValueEncodingContainer {
     func encode(_ value: UInt16) { output.number(value) }
     func encode(_ value: UInt32) { output.number(value) }
     func encode(_ value: UInt64) { output.number(value) }
-    func encode(_ value: some Encodable) throws { try JSONText.encode(value, to: output) }
+    func encode(_ value: some Encodable) throws { try JSONValueEncoder.encode(value, to: output) }
 }

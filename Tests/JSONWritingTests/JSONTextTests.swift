@@ -1,7 +1,6 @@
 import Foundation
+import JSONWriting
 import Testing
-
-@testable import OperatorAPI
 
 /// Held to Foundation's encoder, and to its parser.
 @Suite struct JSONTextTests {

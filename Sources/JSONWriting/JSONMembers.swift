@@ -87,28 +87,28 @@ struct JSONMembers<Key: CodingKey>: KeyedEncodingContainerProtocol {
 
     func encode(_ value: some Encodable, forKey key: Key) throws {
         begin(key)
-        try JSONText.encode(value, to: output)
+        try JSONValueEncoder.encode(value, to: output)
     }
 
     func nestedContainer<Nested: CodingKey>(
         keyedBy type: Nested.Type, forKey key: Key
     ) -> KeyedEncodingContainer<Nested> {
         begin(key)
-        return JSONText(output: output, depth: depth).container(keyedBy: type)
+        return JSONValueEncoder(output: output, depth: depth).container(keyedBy: type)
     }
 
     func nestedUnkeyedContainer(forKey key: Key) -> any UnkeyedEncodingContainer {
         begin(key)
-        return JSONText(output: output, depth: depth).unkeyedContainer()
+        return JSONValueEncoder(output: output, depth: depth).unkeyedContainer()
     }
 
     func superEncoder() -> any Encoder {
         output.member("super", at: depth)
-        return JSONText(output: output, depth: depth)
+        return JSONValueEncoder(output: output, depth: depth)
     }
 
     func superEncoder(forKey key: Key) -> any Encoder {
         begin(key)
-        return JSONText(output: output, depth: depth)
+        return JSONValueEncoder(output: output, depth: depth)
     }
 }

@@ -1,15 +1,8 @@
-/// Encodes values as JSON, the members of an object in the order in which they are encoded, those of dictionaries by name.
-struct JSONText: Encoder {
+/// Encodes a value onto the end of an output.
+struct JSONValueEncoder: Encoder {
     private let output: JSONOutput
     /// What was open before the value of this encoder.
     private let depth: Int
-
-    /// The bytes of a value. Throws for numbers that are not finite, and for values that encode nothing.
-    static func bytes(of value: some Encodable) throws -> [UInt8] {
-        let output = JSONOutput()
-        try encode(value, to: output)
-        return output.bytes
-    }
 
     /// The next value of what is open, to its end.
     static func encode<Value: Encodable>(_ value: Value, to output: JSONOutput) throws {
@@ -20,7 +13,7 @@ struct JSONText: Encoder {
         } else if Value.self == [String: Int].self, let members = value as? [String: Int] {
             try encode(members, to: output)
         } else {
-            try value.encode(to: JSONText(output: output, depth: depth))
+            try value.encode(to: JSONValueEncoder(output: output, depth: depth))
         }
         guard output.bytes.count > before else {
             throw EncodingError.invalidValue(value, .init(codingPath: [], debugDescription: "it encodes nothing"))
