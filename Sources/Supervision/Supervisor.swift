@@ -11,6 +11,7 @@ public final class Supervisor: MountService {
     private let cache: CacheOwner
     private let heartbeat: Heartbeat
     private let spares: SparePool
+    private let connections: SpareConnections
     private let uppers: UpperStore
     private let mountRoot: MountRoot
     private let adoption: Adoption
@@ -62,11 +63,12 @@ public final class Supervisor: MountService {
         let relay = RegistryRelay()
         let mountThreads = try BlockingThreads(
             count: 8, name: "mount", nice: SupervisionExecutor.nice, isPrompt: true, callers: .actorsWithThreads)
+        connections = SpareConnections(target: configuration.spareWorkers, threads: mountThreads)
         heartbeat = try Heartbeat()
         let environment = MountEnvironment(
             live: live, log: log, events: events, metrics: counters, executor: executor, cache: cache,
             sealed: configuration.seal ? SealedLowers(cache: cache, threads: mountThreads, log: log) : nil,
-            spares: spares,
+            spares: spares, connections: connections,
             spawnGate: SpawnGate(executor: executor), heartbeat: heartbeat, examiner: try Examiner(),
             tombstones: try Tombstones(),
             uppers: uppers, directories: directories, records: records, store: store,
@@ -173,6 +175,7 @@ public final class Supervisor: MountService {
         }
         await sweeper.begin()
         await spares.refill()
+        connections.refill()
         Task { [cache, heartbeat] in await cache.watchHeartbeat(heartbeat) }
         Task { [upgrade] in await upgrade.run() }
         events.record(.supervisorStarted, duration: Deadline.now.since(startedAt), details: [("pid", "\(getpid())")])
@@ -183,6 +186,7 @@ public final class Supervisor: MountService {
         live.current = configuration
         await registry.reconfigure(configuration)
         await spares.retarget(configuration.spareWorkers)
+        connections.retarget(configuration.spareWorkers)
         await cache.tellSlow(from: configuration.slowOperation)
         events.record(.supervisorReloaded, details: [("changed", changed.joined(separator: " "))])
     }
@@ -251,6 +255,7 @@ public final class Supervisor: MountService {
                 }
             }
         }
+        connections.stop()
         await spares.stop()
         await cache.leave()
         events.finish()
@@ -258,6 +263,7 @@ public final class Supervisor: MountService {
 
     private func takeDown() async {
         await sweeper.stop()
+        connections.stop()
         await spares.stop()
         await cache.stop()
         await removeWorkerSockets()

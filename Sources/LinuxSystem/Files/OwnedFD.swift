@@ -48,4 +48,9 @@ public final class SharedFD: Sendable {
     public func duplicate() throws(SystemError) -> OwnedFD {
         try owned.duplicate()
     }
+
+    /// Of the open file, which everybody shares who has a descriptor of it.
+    public func setNonBlocking(_ on: Bool) throws(SystemError) {
+        try owned.setNonBlocking(on)
+    }
 }

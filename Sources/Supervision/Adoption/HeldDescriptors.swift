@@ -75,7 +75,7 @@ struct HeldDescriptors: Sendable {
         guard connection.number == record.connection, memory.personality == record.personality else {
             throw SystemError(.stale, "checking what is held", "", detail: "it belongs to another mount")
         }
-        let custody = Custody(device: device, memory: memory, connection: connection)
+        let custody = Custody(device: SharedFD(device), memory: memory, connection: connection)
         guard custody.isConnected else { throw SystemError(.notConnected, "checking the FUSE connection") }
         return custody
     }

@@ -40,9 +40,7 @@ extension MountActor {
             self.sealed = await self.environment.sealed?.lower(of: snapshot, owner: self.owner)
             self.isSealed = self.sealed != nil
             if self.isSealed { parameters.form = .trigger }
-            let lower = await self.environment.mountThreads.run { [parameters] in
-                Result { () throws(SystemError) in try LowerMount.connect(parameters) }
-            }
+            let lower = await self.makeLower(parameters)
             do throws(SystemError) {
                 // Whatever came of the lower: what was made is known when the mount is taken back.
                 let upper = try await upper.value.get()
@@ -60,6 +58,15 @@ extension MountActor {
             } catch {
                 self.handle(.failed(SupervisorError(.mountFailed, "cannot begin the mount: \(error)")))
             }
+        }
+    }
+
+    private func makeLower(_ parameters: SessionParameters) async -> Result<LowerMount, SystemError> {
+        if let spare = environment.connections.take() {
+            return Result { () throws(SystemError) in try LowerMount(spare, parameters) }
+        }
+        return await environment.mountThreads.run {
+            Result { () throws(SystemError) in try LowerMount(LowerConnection.open(), parameters) }
         }
     }
 

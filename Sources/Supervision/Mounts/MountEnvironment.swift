@@ -11,6 +11,7 @@ struct MountEnvironment: Sendable {
     /// Nil where the kernel cannot mount sealed snapshots.
     let sealed: SealedLowers?
     let spares: SparePool
+    let connections: SpareConnections
     let spawnGate: SpawnGate
     let heartbeat: Heartbeat
     let examiner: Examiner
@@ -37,6 +38,8 @@ struct MountEnvironment: Sendable {
 
     /// Time for everything between the request and `Ready`, apart from what the origin takes.
     static let provisioningTimeout: Duration = .seconds(15)
+    /// From the answer that a mount is ready to the writing of what its record does not have to say by then.
+    static let recordDelay: Duration = .milliseconds(10)
     /// Time for copying what a job wrote into the next view.
     static let carryTimeout: Duration = .seconds(120)
     /// How long a view that is to be succeeded may be busy with writing before it is said by whom.

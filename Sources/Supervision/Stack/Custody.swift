@@ -5,11 +5,11 @@ import WorkerProtocol
 /// One FUSE connection in the supervisor's keeping: the fd of /dev/fuse and the session memory. Workers come and go; while these are
 /// held, the connection lives and a request waits for the next worker instead of failing.
 final class Custody: Sendable {
-    private let device: OwnedFD
+    private let device: SharedFD
     let memory: SessionMemory
     let connection: FuseConnection
 
-    init(device: consuming OwnedFD, memory: SessionMemory, connection: FuseConnection) {
+    init(device: SharedFD, memory: SessionMemory, connection: FuseConnection) {
         self.device = device
         self.memory = memory
         self.connection = connection

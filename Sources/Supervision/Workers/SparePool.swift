@@ -7,7 +7,7 @@ actor SparePool {
     static let greetingTimeout: Duration = .seconds(5)
 
     /// Longer than a mount takes to be made.
-    private static let refillDelay: Duration = .milliseconds(10)
+    static let refillDelay: Duration = .milliseconds(10)
 
     private let launcher: WorkerLauncher
     private let executor: SupervisionExecutor

@@ -38,7 +38,10 @@ final class ChaosRunner: Sendable {
                 blows.filter { Self.isDeadly($0.1) }.map(\.2.pid)
                 + doomed.with { $0 }.filter { (try? ChildProcess(adopting: $0.pid))?.identity == $0 }.map(\.pid)
             // With the last holder of a connection its mount is lost, which is no defect.
-            let lost = ((try? farm.processes.holders()) ?? [:]).filter { $0.value.isSubset(of: victims) }
+            let mounted = farm.recordedConnections()
+            let lost = ((try? farm.processes.holders()) ?? [:]).filter {
+                $0.value.isSubset(of: victims) && mounted.contains($0.key.number)
+            }
             if !lost.isEmpty {
                 log.note("#\(index) \(step.fault.rawValue) is left out: \(victims) are the last holders")
                 continue

@@ -280,6 +280,16 @@ final class Farm: Sendable {
         return Mount(id: id, path: path)
     }
 
+    /// Numbers of the FUSE connections of mounts that have a record.
+    func recordedConnections() -> Set<UInt64> {
+        let records = directory + "/run/mounts"
+        let names = ((try? Directory.names(records)) ?? []).map { String(decoding: $0, as: UTF8.self) }
+        return Set(
+            names.compactMap { name in
+                (try? JSON(File.contents("\(records)/\(name)")))?["connection"].number.map { UInt64($0) }
+            })
+    }
+
     func unmount(_ mount: Mount) throws {
         let answer = try api.delete("/mounts/\(mount.id)")
         guard answer.status == 200 else { throw Trouble("unmount: \(answer.status) \(answer.body)") }

@@ -25,15 +25,17 @@ struct FarmProcesses {
         }
     }
 
-    /// The FUSE connections that these processes hold. The number of one that has ended is used again, its inode is not.
+    /// The FUSE connections of mounts. The number of one that has ended is used again, its inode is not. What supervisors alone hold are spares, or a
+    /// mount that has neither worker nor cache owner at this moment.
     func connections() throws -> Set<Connection> {
-        Set(try holders().keys)
+        let supervisors = Set(try named("antares-supervisor"))
+        return Set(try holders().filter { !$0.value.isSubset(of: supervisors) }.keys)
     }
 
-    /// The processes that hold each connection.
+    /// The processes that hold each connection. A child that is about to become a worker has, before that, what its parent has; it is not one of these.
     func holders() throws -> [Connection: Set<Int32>] {
         var found: [Connection: Set<Int32>] = [:]
-        for pid in try all() {
+        for pid in try ["antares-supervisor", "dicfuse-cache", "antares-worker"].flatMap({ try named($0) }) {
             for fd in (try? Directory.names("/proc/\(pid)/fdinfo")) ?? [] {
                 let text = (try? File.text("/proc/\(pid)/fdinfo/\(String(decoding: fd, as: UTF8.self))")) ?? ""
                 for line in text.split(separator: "\n") where line.hasPrefix("fuse_connection:") {
@@ -62,7 +64,7 @@ struct FarmProcesses {
 
     /// Frees everybody who waits in a mount, then ends all processes, also those that one of them starts meanwhile.
     func end() {
-        for connection in (try? connections()) ?? [] { try? FuseConnection(number: connection.number).abort() }
+        for connection in ((try? holders()) ?? [:]).keys { try? FuseConnection(number: connection.number).abort() }
         for _ in 0..<100 {
             let left = ((try? all()) ?? []).compactMap { try? ChildProcess(adopting: $0) }
             if left.isEmpty { return }
