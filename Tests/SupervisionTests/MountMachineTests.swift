@@ -61,6 +61,67 @@ extension MountMachine.Event {
         #expect(scenario.machine.state == .ready)
     }
 
+    @Test func theStackIsBegunWhileTheFirstWorkerTakesOver() {
+        var scenario = Scenario.at(.starting)
+        #expect(scenario.send(.handingOver) == [.buildStack])
+        #expect(scenario.send(.handingOver) == [])
+        #expect(scenario.machine.phase == .stacking)
+        var late = scenario
+        #expect(scenario.send(.workerServing) == [], "not twice")
+        #expect(scenario.send(.stacked).last == .answerReady(nil))
+        // The other order: nobody is told before the worker has said that it serves.
+        #expect(late.send(.stacked) == [])
+        #expect(late.machine.state == .provisioning)
+        #expect(late.send(.workerServing) == [.publish(.mounted), .publish(.ready), .answerReady(nil)])
+    }
+
+    /// A machine whose stack is complete before its first worker has said that it serves.
+    private static func stackedBeforeServed() -> Scenario {
+        var scenario = Scenario.at(.starting)
+        scenario.send(.handingOver)
+        scenario.send(.stacked)
+        return scenario
+    }
+
+    @Test func aFirstWorkerThatDiesAfterTheStackIsReplacedBeforeAnybodyIsTold() {
+        var scenario = Self.stackedBeforeServed()
+        #expect(scenario.send(.workerEnded(.signal(9), usefully: true)) == [.startWorker])
+        #expect(scenario.send(.handingOver) == [])
+        #expect(scenario.send(.workerServing).last == .answerReady(nil))
+    }
+
+    /// The stacking thread has left, so no abort brings a failure that could be waited for.
+    @Test func whatEndsACompleteStackThatNobodyServesEndsItAtOnce() {
+        var late = Self.stackedBeforeServed()
+        #expect(late.send(.deadlinePassed).last == .endWorkerAndCleanUp)
+        var unwanted = Self.stackedBeforeServed()
+        #expect(unwanted.send(.unmountRequested(UnmountOptions())).last == .endWorkerAndCleanUp)
+        #expect(unwanted.send(.cleaned).last == .answerGone(nil))
+        var hopeless = Self.stackedBeforeServed()
+        var last: [Action] = []
+        for _ in 0...CrashLoopDetector.limit where last.last != .endWorkerAndCleanUp {
+            last = hopeless.send(.workerFailed("no program"))
+            hopeless.send(.restartDue)
+        }
+        #expect(last.last == .endWorkerAndCleanUp)
+    }
+
+    @Test func anAbortThatComesTooLateForTheStackEndsTheMountAllTheSame() {
+        var unwanted = Scenario.at(.starting)
+        unwanted.send(.handingOver)
+        #expect(unwanted.send(.unmountRequested(UnmountOptions())) == [.abortConnection])
+        #expect(unwanted.send(.stacked).last == .endWorkerAndCleanUp)
+        var late = Scenario.at(.starting)
+        late.send(.handingOver)
+        #expect(late.send(.deadlinePassed) == [.abortConnection])
+        late.send(.stacked)
+        guard case .cleaning(.failed(let error)) = late.machine.phase else {
+            Issue.record("phase is \(late.machine.phase)")
+            return
+        }
+        #expect(error.code == .timedOut)
+    }
+
     @Test func startingTwiceStartsOnce() {
         var scenario = Scenario()
         scenario.send(.start)

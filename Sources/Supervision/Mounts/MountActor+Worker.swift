@@ -46,6 +46,8 @@ extension MountActor {
                 // Before it gets the connection: from then on it may be the only one who holds it.
                 if self.overlay != nil { self.writeRecord() }
                 self.letGo()
+                // Meanwhile the stack can be begun. A view that is to take the place of another waits: from its exchange on it has to be served.
+                if self.standing == .current { self.handle(.handingOver) }
                 let watch = self.watchTakeover(of: recruit.worker)
                 defer { watch.cancel() }
                 try await recruit.worker.assume(

@@ -17,6 +17,8 @@ extension MountMachine {
         case (.unmountRequested(let options), .connecting):
             unmountWanted = options
             return []
+        case (.unmountRequested, .stacking) where isStacked:
+            return fail(Self.endedEarly)
         case (.unmountRequested(let options), .stacking):
             if unmountWanted != nil { return [] }
             unmountWanted = options

@@ -14,7 +14,7 @@ struct MountMachine: Sendable {
         case connecting
         /// The first worker is being given the connection.
         case starting
-        /// The lower is proved, the overlay stacked and attached.
+        /// The lower is proved, the overlay stacked and attached. The worker may still be taking over: who asks it waits in the kernel.
         case stacking
         case ready
         /// Another view of the mount is about to take its place.
@@ -39,6 +39,8 @@ struct MountMachine: Sendable {
         case start
         case pinned
         case connected
+        /// The first worker is about to be given the connection.
+        case handingOver
         case workerServing
         /// A worker could not be started or refused the connection.
         case workerFailed(String, WorkerEnd.Worth = .useless)
@@ -112,6 +114,9 @@ struct MountMachine: Sendable {
     var phase = Phase.created
     /// The workers, one after another.
     var life = WorkerLife()
+    /// The overlay is complete; where the phase is still `stacking`, the first worker has not said yet that it serves.
+    private(set) var isStacked = false
+    private var hasServed = false
     /// Asked for before the mount was ready.
     var unmountWanted: UnmountOptions?
     var ending = Ending()
@@ -168,6 +173,8 @@ struct MountMachine: Sendable {
             return advance(from: .pinning, to: .connecting, [.connect])
         case .connected:
             return advance(from: .connecting, to: .starting, []) { $0.actions(of: $0.life.begin()) }
+        case .handingOver:
+            return advance(from: .starting, to: .stacking, [.buildStack])
         case .stacked:
             return stacked()
         case .adopted(let earlier, let worker):
@@ -202,7 +209,14 @@ struct MountMachine: Sendable {
     }
 
     private mutating func stacked() -> [Action] {
-        guard phase == .stacking else { return [] }
+        isStacked = true
+        // The abort came too late for the stacking thread, but not for the worker.
+        if phase == .stacking, !hasServed, let failure { return fail(failure) }
+        return finish()
+    }
+
+    private mutating func finish() -> [Action] {
+        guard phase == .stacking, isStacked, hasServed else { return [] }
         phase = .ready
         let ready: [Action] = [.publish(.mounted), .publish(.ready), .answerReady(nil)]
         return ready + (unmountWanted.map { beginUnmount($0) } ?? [])
@@ -223,11 +237,11 @@ struct MountMachine: Sendable {
     private mutating func deadlinePassed() -> [Action] {
         let error = SupervisorError(.timedOut, "the mount was not ready within its time")
         switch phase {
-        case .stacking:
+        case .stacking where !isStacked:
             // The stacking thread waits in the kernel; the abort frees it and it reports the failure.
             failure = error
             return [.abortConnection]
-        case .created, .pinning, .connecting, .starting:
+        case .created, .pinning, .connecting, .starting, .stacking:
             return fail(error)
         case .ready, .yielding, .retired, .unmounting, .cleaning, .gone:
             return []
@@ -240,8 +254,9 @@ struct MountMachine: Sendable {
         switch event {
         case .workerServing:
             guard worker == .starting else { return [] }
+            hasServed = true
             return actions(of: life.served()) + finishReset(nil)
-                + advance(from: .starting, to: .stacking, [.buildStack])
+                + advance(from: .starting, to: .stacking, [.buildStack]) + finish()
         case .workerFailed(let reason, let worth):
             return needsWorker ? actions(of: life.refused(reason, worth, at: now)) : releaseWorker()
         case .workerEnded(let end):
@@ -290,6 +305,8 @@ struct MountMachine: Sendable {
             .mountFailed, "the workers of this mount keep ending: \(lastRestartCause ?? "unknown")")
         switch phase {
         case .starting:
+            return fail(error)
+        case .stacking where isStacked:
             return fail(error)
         case .stacking:
             failure = error
