@@ -9,13 +9,14 @@ struct ServedMount {
 
     /// Takes over: everything that can fail is done before the first request is read.
     init(
-        _ mount: String, fuse: consuming OwnedFD, memory: consuming OwnedFD, cache: consuming OwnedFD, readers: Int,
+        _ mount: String, fuse: consuming OwnedFD, memory: consuming OwnedFD, cache: consuming OwnedFD, readers: Readers,
         wake: EventCounter, faults: Faults, lines: LineSink, onEnd: @escaping @Sendable (FuseConnector.End) -> Void
     ) throws(SystemError) {
         let memory = try SessionMemory(received: memory)
         log = FailureLog(mount: mount, lines: lines, memory: memory)
         let connection = CacheConnection(wake: wake)
-        session = try MountSession(memory, cache: connection, wake: wake, log: log, faults: faults)
+        session = try MountSession(
+            memory, replies: readers.replies, cache: connection, wake: wake, log: log, faults: faults)
         connector = try FuseConnector(fuse, mount: session, readers: readers, onEnd: onEnd)
         try connection.use(MessageSocket(cache))
         try connector.start()

@@ -24,7 +24,7 @@ public final class Worker {
     }
 
     private let listener: OwnedFD
-    private let readers: Int
+    private let readers: Readers
     private let versions: WorkerVersions
     private let faults: Faults
     private let lines: LineSink
@@ -46,7 +46,7 @@ public final class Worker {
     ) throws(SystemError) {
         self.listener = listener
         self.versions = versions
-        self.readers = readers
+        self.readers = try Readers(count: readers)
         self.faults = faults
         self.lines = lines
         epoll = try Epoll()

@@ -14,20 +14,16 @@ final class FuseConnector: @unchecked Sendable {
         case failed(Errno)
     }
 
-    /// The smallest that fits the kernel's limit (fs/fuse/dev.c: FUSE_MIN_READ_BUFFER, and a write request of `maximumWrite`) in
-    /// whole pages, with room for several FORGETs in one.
-    static let receiveSize = 32 * 1024
-
     private let file: SharedFD
     private let mount: MountSession
     private let session: OpaquePointer
-    private let buffers: [ReplyBuffers.Buffer]
+    private let readers: Readers
     private let onEnd: @Sendable (End) -> Void
 
     /// Brings libfuse to the state in which the last worker was: it replays the stored FUSE_INIT, and the reply, which the kernel got
     /// long ago, goes nowhere. `onEnd` is called by a reader thread.
     init(
-        _ file: consuming OwnedFD, mount: MountSession, readers: Int, onEnd: @escaping @Sendable (End) -> Void
+        _ file: consuming OwnedFD, mount: MountSession, readers: Readers, onEnd: @escaping @Sendable (End) -> Void
     ) throws(SystemError) {
         let request = mount.memory.initRequest
         // The kernel goes by the stored reply; libfuse is told what this build would have answered.
@@ -39,9 +35,7 @@ final class FuseConnector: @unchecked Sendable {
         self.file = SharedFD(file)
         self.mount = mount
         self.onEnd = onEnd
-        var buffers: [ReplyBuffers.Buffer] = []
-        for _ in 0..<readers { buffers.append(try ReplyBuffers.Buffer(size: Self.receiveSize)) }
-        self.buffers = buffers
+        self.readers = readers
 
         var operations = FuseOperations.table()
         // Never released: the process ends with the session.
@@ -71,20 +65,17 @@ final class FuseConnector: @unchecked Sendable {
         }
     }
 
-    /// Has the kernel send again what the last worker took, and starts the readers.
+    /// Has the kernel send again what the last worker took, and lets the readers begin.
     func start() throws(SystemError) {
         // The descriptor's flags are shared with its other holders, of which a tombstone makes it non-blocking.
         let flags = fcntl(file.raw, F_GETFL)
         if flags & O_NONBLOCK != 0 { _ = fcntl(file.raw, F_SETFL, flags & ~O_NONBLOCK) }
         let sent = FuseMessage.resend.withUnsafeBytes { Glibc.write(file.raw, $0.baseAddress, $0.count) }
         try check(sent, "write(FUSE_NOTIFY_RESEND)")
-        for slot in buffers.indices {
-            try SystemThread.start(name: "fuse-\(slot)") { [self] in onEnd(readLoop(slot)) }.detach()
-        }
+        readers.begin { [self] slot, bytes in onEnd(readLoop(slot, bytes)) }
     }
 
-    private func readLoop(_ slot: Int) -> End {
-        let bytes = buffers[slot].bytes
+    private func readLoop(_ slot: Int, _ bytes: UnsafeMutableRawBufferPointer) -> End {
         let memory = mount.memory
         ReaderSlot.set(slot)
         while true {

@@ -39,12 +39,11 @@ final class MountSession: Sendable {
     /// Keeps judged requests apart from all others. Taken before all other locks, and only where there are judged requests.
     private let gate = SharedGate()
 
-    /// Rebuilds what the last worker knew. Throws when the memory is not consistent or memory cannot be locked.
+    /// Rebuilds what the last worker knew. Throws when the memory is not consistent.
     init(
-        _ memory: SessionMemory, cache: CacheConnection, wake: EventCounter, log: FailureLog, faults: Faults = Faults()
-    )
-        throws(SystemError)
-    {
+        _ memory: SessionMemory, replies: ReplyBuffers, cache: CacheConnection, wake: EventCounter, log: FailureLog,
+        faults: Faults
+    ) throws(SystemError) {
         self.memory = memory
         self.cache = cache
         self.wake = wake
@@ -55,7 +54,7 @@ final class MountSession: Sendable {
         parameters = try memory.parameters()
         initUnique = FuseRequestHeader(memory.initRequest)?.unique ?? 0
         responder = Responder(
-            memory: memory, parameters: parameters, buffers: try ReplyBuffers(kept: 2), log: log)
+            memory: memory, parameters: parameters, buffers: replies, log: log)
         let lower: any ServedTree =
             switch parameters.form {
             case .lazy: Lower(parameters, nodes: try NodeTable(memory))

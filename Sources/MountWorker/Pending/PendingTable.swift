@@ -55,11 +55,11 @@ struct PendingTable<Waiter: Sendable>: Sendable {
 
     /// When the one that waits longest began to.
     var oldest: Deadline? {
-        parked.values.map(\.since).min()
+        parked.values.lazy.map { $0.since }.min()
     }
 
     var earliestDeadline: Deadline? {
-        parked.values.map(\.deadline).min()
+        parked.values.lazy.map { $0.deadline }.min()
     }
 
     /// The newest question's number; numbers only grow.
