@@ -35,8 +35,9 @@ final class Gatekeeper: Sendable {
         policy.with { $0.socketGroup }
     }
 
-    func caller(of channel: any Channel) async throws(SupervisorError) -> Caller {
-        var caller = await PeerCredentials.caller(of: channel)
+    /// Somebody who connected to the unix socket, with the role that is his.
+    func admit(_ peer: Caller) throws(SupervisorError) -> Caller {
+        var caller = peer
         let role = policy.with { $0 }.role(uid: caller.uid, groups: caller.groups, supervisor: geteuid())
         guard let role else {
             throw SupervisorError(

@@ -246,7 +246,7 @@ public final class OperatorAPIServer: Sendable {
                         let caller =
                             overTCP
                             ? try gatekeeper.caller(of: request.head, from: channel.remoteAddress)
-                            : try await gatekeeper.caller(of: channel)
+                            : try gatekeeper.admit(table.caller(of: channel))
                         response = await responder.respond(to: request, caller: caller, overTCP: overTCP)
                     } catch {
                         refusals.note(request.head, from: channel.remoteAddress, error)

@@ -23,33 +23,27 @@ enum PeerCredentials {
     private typealias Groups = InlineArray<512, UInt32>
 
     /// The process that connected a unix socket (SO_PEERCRED, SO_PEERGROUPS: as it was when it connected); nobody where the kernel does not
-    /// know.
-    static func caller(of channel: any Channel) async -> Caller {
-        guard channel.localAddress?.protocol == .unix, let provider = channel as? any SocketOptionProvider
-        else { return nobody }
-        let future: EventLoopFuture<Credentials> = provider.unsafeGetSocketOption(
-            level: .socket, name: NIOBSDSocket.Option(rawValue: SO_PEERCRED))
-        guard let found = try? await future.get(), found.uid != .max else { return nobody }
+    /// know. To be called on the channel's event loop.
+    static func caller(of channel: any Channel) -> Caller {
+        let found: Credentials? = option(SO_PEERCRED, of: channel)
+        guard let found, found.uid != .max else { return nobody }
         var caller = Caller(uid: found.uid, gid: found.gid, pid: found.pid, groups: [found.gid])
-        let groups: EventLoopFuture<Groups> = provider.unsafeGetSocketOption(
-            level: .socket, name: NIOBSDSocket.Option(rawValue: peerGroups))
-        guard let list = try? await groups.get() else { return caller }
+        let groups: Groups? = option(peerGroups, of: channel)
+        guard let groups else { return caller }
         // The rest of the list is zero, so root's group is not seen here; root needs none.
-        for index in list.indices where list[index] != 0 { caller.groups.append(list[index]) }
+        for index in groups.indices where groups[index] != 0 { caller.groups.append(groups[index]) }
         return caller
     }
 
-    /// Whom connections are counted for: a user at the socket, an address over TCP. To be called on the channel's event loop.
-    static func name(of channel: any Channel) -> String {
-        guard channel.localAddress?.protocol == .unix else { return channel.remoteAddress?.ipAddress ?? "" }
-        // What a channel is asked for on its own event loop it answers at once.
-        let uid = Guarded(UInt32.max)
-        if let provider = channel as? any SocketOptionProvider {
-            let future: EventLoopFuture<Credentials> = provider.unsafeGetSocketOption(
-                level: .socket, name: NIOBSDSocket.Option(rawValue: SO_PEERCRED))
-            future.whenSuccess { found in uid.with { $0 = found.uid } }
-        }
-        return "uid \(uid.with { $0 })"
+    /// What a channel is asked for on its own event loop it answers at once.
+    private static func option<Value: Sendable>(_ name: CInt, of channel: any Channel) -> Value? {
+        guard channel.localAddress?.protocol == .unix, let provider = channel as? any SocketOptionProvider
+        else { return nil }
+        let answer = Guarded<Value?>(nil)
+        let future: EventLoopFuture<Value> = provider.unsafeGetSocketOption(
+            level: .socket, name: NIOBSDSocket.Option(rawValue: name))
+        future.whenSuccess { value in answer.with { $0 = value } }
+        return answer.with { $0 }
     }
 
     /// SO_PEERGROUPS of asm-generic/socket.h; the C library's headers do not have it.
