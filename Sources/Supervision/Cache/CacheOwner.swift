@@ -151,21 +151,26 @@ actor CacheOwner {
 
     /// A socket on which a worker can ask for objects of `origin`. While there is no owner it is one that is closed at the other end: a
     /// worker must not wait for the owner before it takes over, and gets another socket when the next owner is there.
-    func attach(mount: MountID, origin: String) async throws(SupervisorError) -> MessageSocket {
+    ///
+    /// What the owner says to it is not waited for: it has the message, and the socket in it, before anything that the worker asks, and one that is
+    /// stopped finds them when it goes on.
+    func attach(mount: MountID, origin: String) throws(SupervisorError) -> MessageSocket {
         let (workerEnd, ownerEnd): (MessageSocket, MessageSocket)
         do throws(SystemError) {
             (workerEnd, ownerEnd) = try MessageSocket.pair()
         } catch {
             throw SupervisorError(.internalError, "cannot make a socket pair: \(error)")
         }
-        do throws(SupervisorError) {
-            _ = try await ask(
-                .attach(mount: mount.rawValue, origin: origin), fds: [ownerEnd.raw],
-                deadline: .after(Self.attachTimeout))
-        } catch {
-            log.log(
-                .warning, "a worker has to do without the cache owner for now",
-                [("mount", mount.rawValue), ("reason", error.description)])
+        Task.immediate {
+            do throws(SupervisorError) {
+                _ = try await self.ask(
+                    .attach(mount: mount.rawValue, origin: origin), fds: [ownerEnd.raw],
+                    deadline: .after(Self.attachTimeout))
+            } catch {
+                self.log.log(
+                    .warning, "a worker has to do without the cache owner for now",
+                    [("mount", mount.rawValue), ("reason", error.description)])
+            }
         }
         return workerEnd
     }
