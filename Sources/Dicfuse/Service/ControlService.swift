@@ -154,7 +154,13 @@ struct ControlService: Sendable {
         _ header: MessageHeader, _ origin: String, _ key: FlightKey, _ connection: Connection,
         _ answer: @escaping @Sendable (OriginStore, PinnedSnapshot) throws(CacheError) -> ControlReply
     ) -> Handled {
-        ask(header, origin, key, connection) { store, value throws(CacheError) in
+        if let store = try? store(origin), let snapshot = store.snapshotAtHand(key),
+            let reply = try? answer(store, snapshot)
+        {
+            connection.reply(header, reply)
+            return .done
+        }
+        return ask(header, origin, key, connection) { store, value throws(CacheError) in
             guard case .pinned(let snapshot) = value else { throw CacheError(.internalFailure, "not a snapshot") }
             return (try answer(store, snapshot), [])
         }

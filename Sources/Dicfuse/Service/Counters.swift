@@ -5,6 +5,8 @@ import Synchronization
 enum Counter: String, CaseIterable, Sendable {
     case directoryHits, directoryMisses, blobHits, blobMisses, statHits, statMisses
     case treeFetches, listingFetches, blobFetches, sizeFetches, pinFetches, capabilityFetches
+    /// Pins for which nothing had to be asked or waited for.
+    case pinsAtHand
     /// Requests for many objects, and what they brought.
     case batchFetches, batchedObjects
     /// Questions where a file of Git LFS is, files that came, and pointers that were found in trees.

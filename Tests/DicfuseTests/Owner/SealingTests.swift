@@ -77,6 +77,27 @@ struct SealingTests {
         #expect(owner.counter(.sealedImages) == 1)
     }
 
+    @Test("A pin of a sealed commit by its name needs no flight, and says the same as one that does")
+    func pinsAtHand() throws {
+        let owner = try owner()
+        _ = try owner.control.pin(world.commit.hex)
+        #expect(owner.counter(.pinsAtHand) == 0)
+        let sealed = try sealed(owner)
+        let before = owner.counter(.pinsAtHand)
+        #expect(try owner.control.pin(world.commit.hex) == sealed)
+        #expect(owner.counter(.pinsAtHand) == before + 1)
+        #expect(try owner.control.pin() == sealed, "by way of a flight")
+        // What is below it has no image yet, what is not there a reason.
+        #expect(try owner.control.pin(world.commit.hex, path: "d0").root != sealed.root)
+        #expect(throws: CacheError.self) { try owner.control.pin(world.commit.hex, path: "nowhere") }
+        #expect(throws: CacheError.self) { try owner.control.pin(String(repeating: "1", count: 40)) }
+        #expect(owner.counter(.pinsAtHand) == before + 1)
+        while try !owner.control.pin(world.commit.hex, path: "d0").isSealed { sched_yield() }
+        #expect(
+            try owner.control.pin(world.commit.hex, path: "/d0/") == owner.control.pin(world.commit.hex, path: "d0"))
+        #expect(owner.counter(.pinsAtHand) >= before + 3)
+    }
+
     private func open(_ owner: OwnerHarness, _ snapshot: PinnedSnapshot, time: Int64) throws -> [SharedFD]? {
         var other = snapshot
         other.commitTime = time
