@@ -40,6 +40,15 @@ int ant_reap(int pidfd, int *code, int *killed_by)
 	return 1;
 }
 
+int ant_is_stopped(int pidfd)
+{
+	siginfo_t info;
+	memset(&info, 0, sizeof info);
+	if (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WSTOPPED | WNOHANG | WNOWAIT | __WALL) < 0)
+		return -1;
+	return info.si_pid != 0;
+}
+
 int ant_set_thread_name(const char *name)
 {
 	return prctl(PR_SET_NAME, name, 0, 0, 0);

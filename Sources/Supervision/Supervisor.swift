@@ -48,10 +48,6 @@ public final class Supervisor: MountService {
             program: programs.worker, arguments: WorkerLauncher.testFaults(log),
             environment: configuration.childEnvironment, user: programs.workerUser,
             socketDirectory: workerSockets, loop: loop, monitor: monitor, lines: lines)
-        spares = SparePool(
-            launcher: launcher, target: configuration.spareWorkers, executor: executor,
-            threads: try BlockingThreads(count: 2, name: "spawn", callers: .actorsWithThreads), log: log, events: events
-        )
         let records = try RecordStore(runDirectory: configuration.runDirectory)
         let store = DescriptorStore()
         let restarted = RestartRelay()
@@ -64,6 +60,12 @@ public final class Supervisor: MountService {
         let mountThreads = try BlockingThreads(
             count: 8, name: "mount", nice: SupervisionExecutor.nice, isPrompt: true, callers: .actorsWithThreads)
         connections = SpareConnections(target: configuration.spareWorkers, threads: mountThreads)
+        spares = SparePool(
+            launcher: launcher, target: configuration.spareWorkers, executor: executor,
+            threads: try BlockingThreads(count: 2, name: "spawn", callers: .actorsWithThreads),
+            connections: connections,
+            log: log, events: events
+        )
         heartbeat = try Heartbeat()
         let environment = MountEnvironment(
             live: live, log: log, events: events, metrics: counters, executor: executor, cache: cache,

@@ -10,6 +10,9 @@ int ant_pidfd_getfd(int pidfd, int fd);
 /// Reaps the child behind `pidfd` without blocking. Returns 1 when it was reaped (code and killed_by filled in), 0 when it
 /// still runs, -1 on error (ECHILD: not a child of this process).
 int ant_reap(int pidfd, int *code, int *killed_by);
+/// Whether the child behind `pidfd` is stopped by a signal: 1, 0, or -1 on error (ECHILD: not a child of this process). Whoever else waits for it
+/// is told all the same.
+int ant_is_stopped(int pidfd);
 int ant_set_thread_name(const char *name);
 pid_t ant_thread_id(void);
 /// sched_setattr(2) for the calling thread: the slice of processor time it asks for at once, in nanoseconds; all else stays. ENOSYS, EPERM or

@@ -61,6 +61,11 @@ public final class ChildProcess: Sendable {
         }
     }
 
+    /// Whether a child was stopped by a signal and has not gone on (waitid(2), WSTOPPED). False for a process that is not our child.
+    public var isStopped: Bool {
+        ant_is_stopped(file.raw) == 1
+    }
+
     /// A duplicate of a descriptor of that process (pidfd_getfd(2)); it works on a stopped process, too.
     public func duplicateFD(_ number: Int32) throws(SystemError) -> OwnedFD {
         OwnedFD(taking: try check(ant_pidfd_getfd(file.raw, number), "pidfd_getfd", "\(pid)"))

@@ -18,11 +18,6 @@ struct ThreadSample: Hashable, Sendable {
     /// It runs, waits for a processor, or waits for a disk: whatever it is late with, it is at work.
     var isAtWork: Bool { isRunnable || waitsForDisk }
 
-    /// Whether the main thread of a process is stopped.
-    static func isStopped(_ pid: Int32) -> Bool {
-        (try? File.text("/proc/\(pid)/stat")).flatMap { ThreadSample(stat: $0, schedstat: "") }?.isStopped ?? false
-    }
-
     /// All threads of a process; empty if it has ended.
     static func all(of pid: Int32) -> [ThreadSample] {
         let directory = "/proc/\(pid)/task"

@@ -23,8 +23,8 @@ final class SpareConnections: Sendable {
         state.with { $0.connections.count }
     }
 
-    /// One that is still connected; nil if there is none, and the caller opens its own. Never blocks. The next one is opened a little later, so that
-    /// it takes no time from the mount that this one is for.
+    /// One that is still connected; nil if there is none, and the caller opens its own. Never blocks. Whoever takes the mount's worker has what is
+    /// missing opened (`SparePool`).
     func take() -> LowerConnection? {
         let (taken, aborted) = state.with { state -> (LowerConnection?, [LowerConnection]) in
             var aborted: [LowerConnection] = []
@@ -35,10 +35,6 @@ final class SpareConnections: Sendable {
             return (nil, aborted)
         }
         letGo(of: aborted)
-        Task {
-            try? await Pause.sleep(for: SparePool.refillDelay)
-            self.refill()
-        }
         return taken
     }
 

@@ -7,11 +7,12 @@ actor SparePool {
     static let greetingTimeout: Duration = .seconds(5)
 
     /// Longer than a mount takes to be made.
-    static let refillDelay: Duration = .milliseconds(10)
+    private static let refillDelay: Duration = .milliseconds(10)
 
     private let launcher: WorkerLauncher
     private let executor: SupervisionExecutor
     private let threads: BlockingThreads
+    private let connections: SpareConnections
     private var target: Int
     private let log: any SupervisorLog
     private let events: EventLog
@@ -27,11 +28,13 @@ actor SparePool {
 
     init(
         launcher: WorkerLauncher, target: Int, executor: SupervisionExecutor, threads: BlockingThreads,
+        connections: SpareConnections,
         log: any SupervisorLog, events: EventLog
     ) {
         self.launcher = launcher
         self.executor = executor
         self.threads = threads
+        self.connections = connections
         self.target = target
         self.log = log
         self.events = events
@@ -55,7 +58,7 @@ actor SparePool {
         defer { refill(after: Self.refillDelay) }
         while let spare = spares.popLast() {
             // One that somebody stopped would take over nothing.
-            if ThreadSample.isStopped(spare.pid) {
+            if spare.process.isStopped {
                 spare.signal(SIGKILL)
             } else if !spare.hasEnded {
                 return spare
@@ -75,6 +78,7 @@ actor SparePool {
         Task {
             try? await Pause.sleep(for: delay)
             self.refill()
+            self.connections.refill()
         }
     }
 

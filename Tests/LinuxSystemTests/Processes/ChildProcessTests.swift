@@ -42,6 +42,29 @@ import Testing
         #expect(child.reap() == .unknown, "it was reaped already")
     }
 
+    @Test(.timeLimit(.minutes(1))) func aStoppedChildIsSeen() async throws {
+        let child = try ChildProcess.spawn(ProcessSpec(path: "/bin/sleep", arguments: ["600"]))
+        func wait(for stopped: Bool) async throws {
+            while child.isStopped != stopped {
+                try Task.checkCancellation()
+                await Task.yield()
+            }
+        }
+        #expect(!child.isStopped)
+        child.signal(SIGSTOP)
+        try await wait(for: true)
+        #expect(child.isStopped, "to ask takes nothing away")
+        child.signal(SIGCONT)
+        try await wait(for: false)
+        child.signal(SIGSTOP)
+        child.signal(SIGKILL)
+        #expect(child.waitForEnd(until: .after(.seconds(20))))
+        #expect(!child.isStopped)
+        #expect(child.reap() == .signal(SIGKILL))
+        #expect(!child.isStopped)
+        #expect(try !ChildProcess(adopting: 1).isStopped, "none of ours")
+    }
+
     @Test func onlyTheWantedDescriptorsArrive() throws {
         let held = try Pipe()
         let script = "for f in /proc/$$/fd/*; do [ -L $f ] && printf '%s ' ${f##*/}; done; true"

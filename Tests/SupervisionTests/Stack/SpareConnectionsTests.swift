@@ -26,10 +26,13 @@ import WorkerProtocol
         let spares = try spares(2)
         defer { spares.stop() }
         #expect(spares.take() == nil, "the caller opens its own")
+        spares.refill()
         try await wait(for: 2, spares)
         let first = try #require(spares.take())
         let second = try #require(spares.take())
         #expect(first.connection != second.connection && first.isConnected && second.isConnected)
+        #expect(spares.take() == nil)
+        spares.refill()
         try await wait(for: 2, spares)
     }
 
@@ -57,6 +60,7 @@ import WorkerProtocol
         #expect(opened.count == 2)
         for number in opened { try FuseConnection(number: number).abort() }
         #expect(spares.take() == nil)
+        spares.refill()
         try await wait(for: 2, spares)
         #expect(try #require(spares.take()).isConnected)
     }
