@@ -21,7 +21,7 @@ public final class BlockingThreads: Sendable {
         }
     }
 
-    /// Who gets the result of `run`.
+    /// Who gets the results.
     public enum Callers: Sendable {
         /// Anybody.
         case any
@@ -70,6 +70,19 @@ public final class BlockingThreads: Sendable {
             }
         }
         return try result.get()
+    }
+
+    /// Begins `body` on one of the threads, for a result that is waited for later.
+    public func begin<Value: Sendable>(_ body: @escaping @Sendable () -> Value) -> PendingResult<Value> {
+        let pending = PendingResult<Value>()
+        submit { [callers] in
+            let value = body()
+            switch callers {
+            case .any: pending.finish(value)
+            case .actorsWithThreads: TaskThreads.resuming { pending.finish(value) }
+            }
+        }
+        return pending
     }
 
     /// Queues `job` and returns at once.

@@ -43,7 +43,9 @@ extension MountActor {
             let lower = await self.makeLower(parameters)
             do throws(SystemError) {
                 // Whatever came of the lower: what was made is known when the mount is taken back.
-                let upper = try await upper.value.get()
+                let (unwritten, made) = await upper.value()
+                self.note(unwritten: unwritten)
+                let upper = try made.get()
                 (self.upperLayer, self.upperFilesystem) = (upper, upper.filesystem)
                 let lower = try lower.get()
                 self.lower = lower
@@ -71,14 +73,10 @@ extension MountActor {
     }
 
     /// The first thing of the mount that outlives the supervisor: it has a record before it is there.
-    private func makeUpper() -> Task<Result<UpperLayer, SystemError>, Never> {
+    private func makeUpper() -> PendingResult<(unwritten: SystemError?, made: Result<UpperLayer, SystemError>)> {
         let (stack, records, record) = (stack, environment.records, currentRecord())
-        return Task {
-            let (unwritten, made) = await self.environment.mountThreads.run {
-                (records.attempt(record), Result { () throws(SystemError) in try stack.makeUpper() })
-            }
-            self.note(unwritten: unwritten)
-            return made
+        return environment.mountThreads.begin {
+            (records.attempt(record), Result { () throws(SystemError) in try stack.makeUpper() })
         }
     }
 

@@ -292,8 +292,13 @@ actor MountActor {
         // Before anybody is told, and before the first step of an unmount. What was written before a mount was attached says that it is ready, too.
         if state == .ready, isAttaching {
             isAttaching = false
-            // A lease must not be lost; all else that it says is known of what is attached, so that it need not stand in the way of the answer.
-            if lease != nil { writeRecord() } else { after(MountEnvironment.recordDelay) { $0.writeRecord() } }
+            // A lease and another worker than the first must not be lost. All else can be told from what is attached, so that it need not stand in the
+            // way of the answer.
+            if lease != nil || machine.restarts > 0 {
+                writeRecord()
+            } else {
+                after(MountEnvironment.recordDelay) { $0.writeRecord() }
+            }
         } else if state == .ready || state == .unmounting {
             writeRecord()
         }

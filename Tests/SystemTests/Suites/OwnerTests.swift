@@ -35,6 +35,11 @@ extension SystemTests {
             try Farm.run(Repository.small) { farm, _ in
                 let mount = try farm.mount("m")
                 let supervisor = try #require(farm.supervisor)
+                // What the supervisor still writes of the mount and of the next spare would be the first.
+                try until("all is written") {
+                    try !File.text("\(farm.directory)/run/mounts/\(mount.id).json").contains("isAttaching")
+                        && farm.api.get("/health").body["spare_workers"].number == Farm.spares
+                }
                 let tracer = try farm.kill(at: "/^rename", 1)
                 try owner(farm).signal(SIGKILL)
                 #expect(supervisor.waitForEnd(until: .after(.seconds(20))))
