@@ -78,7 +78,7 @@ extension SystemTests {
                 let answer = try farm.api.get("/mounts/\(mount.id)/diff?limit=3")
                 #expect(answer.body["total"].number == expected.count && answer.body["truncated"] == .boolean(true))
                 // Who looked into a job's files is known.
-                #expect(try farm.log().contains("/mounts/{id}/diff"))
+                try farm.expectLogged("/mounts/{id}/diff")
                 // The next supervisor tells the same.
                 let told = try lines(farm, mount)
                 try farm.killSupervisor()

@@ -115,7 +115,7 @@ extension SystemTests {
             try Farm.run(Repository.small, Farm.Options(settings: "hardening = false")) { farm, _ in
                 let mount = try farm.mount("m")
                 #expect(try status(of: farm.workerPID(mount), "Seccomp") == "0")
-                #expect(try farm.log().contains("check=hardening"))
+                try farm.expectLogged("check=hardening")
                 try farm.unmount(mount)
             }
         }

@@ -59,10 +59,8 @@ extension SystemTests {
                     #expect(causes.contains(expected), "\(expected) of \(causes)")
                 }
                 #expect(causes.contains { $0.hasPrefix("mount_failed: ") } && !causes.contains { $0.hasSuffix("NONE") })
-                let log = try farm.log()
-                #expect(
-                    log.contains("state=Unmounting cause=\"asked for by user 0\"")
-                        && log.contains("state=Ready cause=made"))
+                try farm.expectLogged("state=Unmounting cause=\"asked for by user 0\"")
+                try farm.expectLogged("state=Ready cause=made")
 
                 // What was given up is explained where it is listed, and while the supervisor is stopped nothing is guessed.
                 let supervisor = try ChildProcess(
@@ -195,10 +193,7 @@ extension SystemTests {
                 #expect(try counted("antares_slow_operations_total{operation=\"request\"}") == 1)
                 #expect(try counted("antares_slow_operations_total{operation=\"mount\"}") == 1)
                 #expect(try counted("antares_cache_slow_fetches_total") >= 1)
-                let log = try farm.log()
-                for line in ["slow requests", "slow mount", "cache slow-fetch"] {
-                    #expect(log.contains(line), "\(line)")
-                }
+                for line in ["slow requests", "slow mount", "cache slow-fetch"] { try farm.expectLogged(line) }
                 #expect(try farm.antares("umount", "slow").succeeded)
             }
         }
@@ -246,7 +241,7 @@ extension SystemTests {
                 #expect(failure["fields"]["pid"].text == "\(try farm.workerPID(mount))")
                 #expect(try farm.antares("logs", "m").output.contains(failure["message"].text ?? "-"))
                 // Standard error has them, as ever.
-                #expect(try farm.log().contains(" worker \(failure["message"].text ?? "-") mount=\(mount.id)"))
+                try farm.expectLogged(" worker \(failure["message"].text ?? "-") mount=\(mount.id)")
                 try farm.unmount(mount)
             }
         }

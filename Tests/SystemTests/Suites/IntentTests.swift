@@ -85,7 +85,7 @@ extension SystemTests {
                     in: farm.directory)
                 try farm.startSupervisor()
                 #expect(try farm.api.get("/mounts/\(mount.id)").status == 404)
-                #expect(try farm.log().contains("discarding a mount of an earlier boot mount=\(mount.id)"))
+                try farm.expectLogged("discarding a mount of an earlier boot mount=\(mount.id)")
                 #expect(try Program.shell("ls '\(farm.directory)/upper'") == "")
                 #expect(try File.text(try farm.mount("old").path + "/src/name") == "the tree\n")
             }

@@ -151,7 +151,7 @@ extension SystemTests {
                 try Program.shell(
                     "sed -i 's/^slow_operation.*/slow_operation = \"400ms\"/' supervisor.toml", in: farm.directory)
                 farm.supervisor?.signal(SIGHUP)
-                try until("the reload") { try farm.log().contains("the configuration was read again") }
+                try farm.expectLogged("the configuration was read again")
                 try readSlowly("/src/deep/down/leaf")
                 #expect(try value(slow, farm) >= 1)
                 let owner = try #require(try farm.processes.named("dicfuse-cache").first)

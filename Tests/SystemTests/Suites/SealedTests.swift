@@ -29,7 +29,7 @@ extension SystemTests {
             let options = Farm.Options(strictMega: true, form: .sealed, awaitsImage: false)
             try Farm.run(Repository.small, options) { farm, _ in
                 _ = try farm.mount("first", lower: .lazy)
-                try until("it is said") { try farm.log().contains(" cache not-sealed ") }
+                try farm.expectLogged(" cache not-sealed ")
                 let second = try farm.mount("second", lower: .lazy)
                 #expect(try Program.run(second.path + "/bin/hello", []).output == "hello from the tree\n")
             }

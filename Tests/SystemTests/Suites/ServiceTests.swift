@@ -19,7 +19,7 @@ extension SystemTests {
                 try Self.managed(farm) { manager in
                     try manager.wait(for: "the start") { $0.hasPrefix("STATUS=starting") }
                     try manager.wait(for: "READY") { $0 == "READY=1" }
-                    #expect(try farm.log().contains("watchdog is too short"))
+                    try farm.expectLogged("watchdog is too short")
                     let mount = try farm.mount("m")
                     try manager.wait(for: "the mount") { $0.hasPrefix("STATUS=1 mounts, ") }
                     // Without a mount and with one.
@@ -67,13 +67,13 @@ extension SystemTests {
                     let first = try farm.mount("first")
                     let refused = try farm.api.post("/mounts", ["path": "/", "job_id": "second"])
                     #expect(refused.status == 503 && refused.body["code"] == "OVERLOADED")
-                    #expect(try farm.log().contains("these keys count after a restart keys=cache.limit"))
+                    try farm.expectLogged("these keys count after a restart keys=cache.limit")
 
                     try Program.shell(
                         "sed -i 's/^max_mounts.*/max_mounts = \"many\"/' supervisor.toml", in: farm.directory)
                     farm.supervisor?.signal(SIGHUP)
                     try manager.wait(for: "READY again") { $0 == "READY=1" }
-                    #expect(try farm.log().contains("the configuration stays as it was"))
+                    try farm.expectLogged("the configuration stays as it was")
                     #expect(try farm.api.post("/mounts", ["path": "/", "job_id": "second"]).status == 503)
                     try farm.unmount(first)
                 }

@@ -242,7 +242,7 @@ extension SystemTests {
                     try farm.uppers() == 1
                 }
                 #expect(try version(mount) == ["0", "0", "0"])
-                #expect(try farm.log().contains("its time is over"))
+                try farm.expectLogged("its time is over")
             }
         }
 

@@ -47,7 +47,7 @@ extension SystemTests {
                 for job in jobs { try job.waitForRounds(2) }
                 for mount in mounts { #expect(try File.text(mount.path + "/many/file7").hasPrefix("line 7\n")) }
                 for job in jobs { try job.finish() }
-                #expect(try farm.log().contains("info cache ended"), "the owner ended in order")
+                try farm.expectLogged("info cache ended")
                 for mount in mounts { try farm.unmount(mount) }
             }
         }
@@ -63,8 +63,8 @@ extension SystemTests {
                 try farm.stopSupervisor()
                 try farm.install("antares-worker", script: "exec '\(Program.built("protocol-double"))' \(kind)")
                 try farm.startSupervisor()
-                try wait("the refusal") { try farm.log().contains("is left in place") }
-                #expect(try farm.log().contains("90 to 91"))
+                try farm.expectLogged("is left in place")
+                try farm.expectLogged("90 to 91")
                 #expect(try farm.workerPID(mount) == worker)
                 try job.waitForRounds(2)
                 #expect(try farm.api.post("/mounts", .object(["path": "/", "job_id": "next"])).status != 200)
@@ -87,7 +87,7 @@ extension SystemTests {
                 try farm.stopSupervisor()
                 try farm.install("dicfuse-cache", script: "exec '\(Program.built("protocol-double"))' owner \"$@\"")
                 try farm.startSupervisor()
-                try wait("the refusal") { try farm.log().contains("does not speak with this supervisor") }
+                try farm.expectLogged("does not speak with this supervisor")
                 #expect(try ownerPID(farm) == owner)
                 try job.waitForRounds(2)
                 try farm.stopSupervisor()

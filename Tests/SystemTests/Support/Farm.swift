@@ -209,6 +209,11 @@ final class Farm: Sendable {
         try File.text(directory + "/supervisor.log", limit: 64 << 20)
     }
 
+    /// Waits until the log says so: its lines are written by a thread of their own, which may come after an answer.
+    func expectLogged(_ text: String) throws {
+        try until("\"\(text)\" in the log") { try log().contains(text) }
+    }
+
     func expectNothingLeft() throws {
         #expect(try mounts() == [])
         #expect(try processes.all() == [])
