@@ -72,19 +72,6 @@ public final class BlockingThreads: Sendable {
         return try result.get()
     }
 
-    /// Begins `body` on one of the threads, for a result that is waited for later.
-    public func begin<Value: Sendable>(_ body: @escaping @Sendable () -> Value) -> PendingResult<Value> {
-        let pending = PendingResult<Value>()
-        submit { [callers] in
-            let value = body()
-            switch callers {
-            case .any: pending.finish(value)
-            case .actorsWithThreads: TaskThreads.resuming { pending.finish(value) }
-            }
-        }
-        return pending
-    }
-
     /// Queues `job` and returns at once.
     public func submit(_ job: @escaping @Sendable () -> Void) {
         queue.with { $0.jobs.append(job) }

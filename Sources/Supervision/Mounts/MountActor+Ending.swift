@@ -231,7 +231,7 @@ extension MountActor {
 
     private func clearAway(_ overlay: MountIdentity?, _ custody: Custody?) async {
         let (stack, made, filesystem) = (stack, made, upperFilesystem)
-        (upperLayer, upperFilesystem) = (nil, nil)
+        upperFilesystem = nil
         // What a mount that never became ready left is nothing that anybody would want to keep; what a view that was succeeded had was carried on, or
         // discarded.
         let isWanted = machine.phase == .cleaning(.unmounted) && standing == .current

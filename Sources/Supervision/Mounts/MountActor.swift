@@ -56,8 +56,6 @@ actor MountActor {
     /// While a sealed mount is being made.
     var sealed: SealedLower?
     var isSealed = false
-    /// While the mount is being made.
-    var upperLayer: UpperLayer?
     /// The limited upper's own, until the overlay has gone.
     var upperFilesystem: UpperFilesystem?
     var custody: Custody? {

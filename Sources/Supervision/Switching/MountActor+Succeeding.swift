@@ -15,7 +15,7 @@ extension MountActor {
         replaced = succession.predecessor.id
     }
 
-    func succeed(_ succession: Succession, _ lower: LowerMount, _ upperLayer: UpperLayer) {
+    func succeed(_ succession: Succession, _ lower: LowerMount) {
         let old = succession.predecessor
         Task {
             do throws(SupervisorError) {
@@ -24,8 +24,9 @@ extension MountActor {
                 return self.handle(.failed(error))
             }
             do throws(SupervisorError) {
-                if succession.writes == .carry { try await self.carry(from: old, into: upperLayer, succession) }
-                let prepared = try await self.prepareSuccessor(lower, upperLayer)
+                let upper = try await self.makeUpper()
+                if succession.writes == .carry { try await self.carry(from: old, into: upper, succession) }
+                let prepared = try await self.prepareSuccessor(lower, upper)
                 guard succession.commit() else { throw MountMachine.endedEarly }
                 // What a supervisor that dies in the middle leaves is told by the mount table: this view is there, or it is not.
                 self.overlay = prepared.identity
@@ -33,7 +34,6 @@ extension MountActor {
                 try await self.exchangePlaces(prepared, old)
                 self.lower = nil
                 self.sealed = nil
-                self.upperLayer = nil
             } catch {
                 await old.stay()
                 return self.handle(.failed(error))
@@ -42,17 +42,32 @@ extension MountActor {
         }
     }
 
+    private func makeUpper() async throws(SupervisorError) -> UpperLayer {
+        let (stack, records, record) = (stack, environment.records, currentRecord())
+        let (unwritten, made) = await environment.mountThreads.run {
+            (records.attempt(record), Result { () throws(SystemError) in try stack.makeUpper() })
+        }
+        note(unwritten: unwritten)
+        do throws(SystemError) {
+            let upper = try made.get()
+            upperFilesystem = upper.filesystem
+            return upper
+        } catch {
+            throw MountMaking.failure(ofUpper: error)
+        }
+    }
+
     private func prepareSuccessor(
-        _ lower: LowerMount, _ upperLayer: UpperLayer
+        _ lower: LowerMount, _ upper: UpperLayer
     ) async throws(SupervisorError) -> MountStack.PreparedSuccessor {
         let (stack, sealed, probeName, description) = (stack, sealed, probeName, description)
         do throws(SystemError) {
             return try await environment.mountThreads.run { () throws(SystemError) in
                 try stack.prepareSuccessor(
-                    on: lower, sealed: sealed, upper: upperLayer, probeName: probeName, description: description)
+                    on: lower, sealed: sealed, upper: upper, probeName: probeName, description: description)
             }
         } catch {
-            throw Self.stackFailure(error, at: mountpoint.path)
+            throw MountMaking.failure(error, at: mountpoint.path)
         }
     }
 

@@ -89,22 +89,6 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func whatWasBegunCanBeWaitedForBeforeAndAfterItsEnd() async throws {
-        let threads = try BlockingThreads(count: 1, name: "test")
-        let first = threads.begin { 1 }
-        // One thread: when this is over, the first is.
-        await threads.run {}
-        #expect(await first.value() == 1)
-        let gate = Semaphore()
-        let second = threads.begin {
-            gate.wait()
-            return 2
-        }
-        async let value = second.value()
-        gate.add()
-        #expect(await value == 2)
-    }
-
     @Test(.timeLimit(.minutes(1))) func allThreadsWorkAtOnce() async throws {
         // Each of the four jobs ends only when all four have begun.
         let threads = try BlockingThreads(count: 4, name: "test")

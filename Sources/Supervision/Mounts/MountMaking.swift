@@ -1,0 +1,91 @@
+import LinuxSystem
+
+/// The blocking half of making a mount, from its first record to the moment in which it can be seen: one job of a `BlockingThreads`, which begins
+/// while the first worker takes over, and waits in the kernel for its first answer.
+struct MountMaking: Sendable {
+    let stack: MountStack
+    let lower: LowerMount
+    let sealed: SealedLower?
+    let probeName: String
+    let description: MountDescription
+    let records: RecordStore
+    /// As it is to be told before anything of the mount is there.
+    let record: MountRecord?
+    let requestedAt: Deadline
+
+    /// What there is afterwards, also if a later step failed.
+    struct Outcome: Sendable {
+        /// Records that could not be written, which costs no mount.
+        var unwritten: [SystemError] = []
+        var filesystem: UpperFilesystem?
+        var prepared: MountStack.Prepared?
+        var failure: SupervisorError?
+    }
+
+    func run() -> Outcome {
+        var outcome = Outcome()
+        do throws(SupervisorError) {
+            // The upper is the first thing of the mount that outlives the supervisor: it has a record before it is there.
+            note(record, &outcome)
+            let upper = try makeUpper()
+            outcome.filesystem = upper.filesystem
+            do throws(SystemError) {
+                let prepared = try stack.prepare(
+                    on: lower, sealed: sealed, upper: upper, probeName: probeName, description: description)
+                outcome.prepared = prepared
+                // Before the mount can be seen: a supervisor that dies right after attaching leaves a mount that the next one knows.
+                note(
+                    record?.attaching(prepared, readyAfter: Deadline.now.since(requestedAt) / .milliseconds(1)),
+                    &outcome)
+                try stack.attach(prepared)
+            } catch {
+                throw Self.failure(error, at: stack.mountpoint.path)
+            }
+        } catch {
+            outcome.failure = error
+        }
+        return outcome
+    }
+
+    private func note(_ record: MountRecord?, _ outcome: inout Outcome) {
+        if let error = records.attempt(record) { outcome.unwritten.append(error) }
+    }
+
+    private func makeUpper() throws(SupervisorError) -> UpperLayer {
+        do throws(SystemError) {
+            return try stack.makeUpper()
+        } catch {
+            throw Self.failure(ofUpper: error)
+        }
+    }
+
+    static func failure(ofUpper error: SystemError) -> SupervisorError {
+        error.isLackOfSpace
+            ? SupervisorError(.overloaded, "there is no room for another upper: \(error)", retryAfter: 30)
+            : SupervisorError(.mountFailed, "cannot begin the mount: \(error)")
+    }
+
+    static func failure(_ error: SystemError, at path: String) -> SupervisorError {
+        switch error.errno {
+        case .notEmpty:
+            SupervisorError(.conflict, "the mountpoint \(path) is not empty", cause: error.description)
+        case .crossDevice, .tooManyLinks, .notADirectory:
+            SupervisorError(
+                .invalidRequest, "the mountpoint \(path) leads through a link, a file or another mount",
+                cause: error.description)
+        default:
+            SupervisorError(.mountFailed, "cannot make the mount: \(error)", cause: nil)
+        }
+    }
+}
+
+extension MountRecord {
+    /// What is written right before a prepared mount is attached.
+    fileprivate func attaching(_ prepared: MountStack.Prepared, readyAfter: Double) -> MountRecord {
+        var record = self
+        (record.phase, record.isAttaching, record.readyAfter) = (.ready, true, readyAfter)
+        record.mountIdentity = prepared.identity.id
+        (record.madeComponents, record.isMountpointLocked) = (prepared.made.components, prepared.made.isLocked)
+        return record
+    }
+}
