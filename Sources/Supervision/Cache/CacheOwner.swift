@@ -28,6 +28,7 @@ actor CacheOwner {
     var deposits: [MountID: (custody: Custody, image: ImageReference?)] = [:]
     /// From an owner of an earlier supervisor that had to be ended, until the mounts are adopted.
     private(set) var salvage: Salvage?
+    private var recentPins = RecentPins()
     private var backoff = RestartBackoff()
     private(set) var stopping = false
     /// The first answer of an owner that this supervisor started is being waited for.
@@ -128,10 +129,14 @@ actor CacheOwner {
     func pin(
         origin: String, revision: String, path: String, deadline: Deadline
     ) async throws(SupervisorError) -> PinnedSnapshot {
+        let question = RecentPins.Question(origin: origin, revision: revision, path: path)
+        if let snapshot = recentPins.answer(to: question, at: .now) { return snapshot }
         let request = ControlRequest.pin(origin: origin, revision: revision, path: Array(path.utf8))
+        let asked = Deadline.now
         guard case .pinned(let snapshot) = try await askPatiently(request, deadline: deadline) else {
             throw SupervisorError(.internalError, "the cache owner answered something else")
         }
+        recentPins.note(snapshot, for: question, at: asked)
         return snapshot
     }
 
@@ -271,6 +276,7 @@ actor CacheOwner {
         }
         process = nil
         channel = nil
+        recentPins.forget()
         if isStarting, case .code = status {
             failedStarts += 1
             // One that an earlier supervisor was just starting may hold the store for a moment.
