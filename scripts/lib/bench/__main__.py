@@ -78,6 +78,8 @@ def measure(bench, parts, kind):
         "kernel": platform.release(), "cpus": os.cpu_count(), "load_before": os.getloadavg()[0], "tree": str(bench.tree),
         "rounds": bench.rounds, "wake_ups": wake_ups()}
     log(str(bench.tree))
+    # Writing it back is no part of what is measured.
+    os.sync()
     bench.farm.start_origin(bench.tree.repository)
     bench.farm.start_supervisor()
     files = [part for part in ("metadata", "read") if part in parts]

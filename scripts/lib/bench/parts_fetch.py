@@ -15,22 +15,23 @@ CLOCK = os.sysconf("SC_CLK_TCK")
 
 
 def processor_time(pids):
-    """Seconds of processor time that processes have had (proc_pid_stat(5))."""
-    total = 0
+    """Seconds of processor time that processes have had, and how many of them in the kernel (proc_pid_stat(5))."""
+    user, kernel = 0, 0
     for pid in pids:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as line:
             fields = line.read().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / CLOCK
+        user += int(fields[11])
+        kernel += int(fields[12])
+    return (user + kernel) / CLOCK, kernel / CLOCK
 
 
 def children_time():
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return used.ru_utime + used.ru_stime, used.ru_stime
 
 
 class Meter:
-    """What something costs: seconds, requests to the origin and bytes of it, and processor time on its side and on the origin's."""
+    """What something costs: seconds, requests to the origin and bytes of it, and processor time on its side, in the kernel there, and on the origin's."""
 
     def __init__(self, bench):
         self.bench = bench
@@ -48,13 +49,15 @@ class Meter:
                 sums["bytes"] += float(line.split()[-1])
         return sums
 
-    def ours(self):
-        return [pid for pids in self.bench.farm.roles().values() for pid in pids]
+    def used(self):
+        """Processor time so far: of us and what was run, of that in the kernel, and of the origin."""
+        services, children = processor_time(self.pids), children_time()
+        return services[0] + children[0], services[1] + children[1], processor_time([self.bench.farm.origin.pid])[0]
 
     def __enter__(self):
         self.before = self.origin()
-        self.pids = self.ours()
-        self.own, self.server = processor_time(self.pids) + children_time(), processor_time([self.bench.farm.origin.pid])
+        self.pids = [pid for pids in self.bench.farm.roles().values() for pid in pids]
+        self.used_before = self.used()
         self.begun = time.perf_counter()
         return self
 
@@ -63,11 +66,11 @@ class Meter:
             return
         seconds = time.perf_counter() - self.begun
         after = self.origin()
+        processor, kernel, server = (now - before for now, before in zip(self.used(), self.used_before))
         self.values = {
             "seconds": seconds, "requests": after["requests"] - self.before["requests"],
             "megabytes": (after["bytes"] - self.before["bytes"]) / 1e6,
-            "processor": processor_time(self.pids) + children_time() - self.own,
-            "origin": processor_time([self.bench.farm.origin.pid]) - self.server}
+            "processor": processor, "kernel": kernel, "origin": server}
 
 
 def read_all(bench, readers, names):
@@ -126,7 +129,8 @@ def cold(bench, chosen, rounds, label):
 
     bench.report.compare(
         "fetch", label, "s", samples("seconds", found), reference="curl --parallel", budgets=[(many, "curl --parallel", 1.0)])
-    bench.report.compare("fetch", "… processor time, all but the origin's", "s", samples("processor", found), reference="curl --parallel")
+    for key, name in (("processor", "… processor time, all but the origin's"), ("kernel", "… of that in the kernel")):
+        bench.report.compare("fetch", name, "s", samples(key, found), reference="curl --parallel")
     by_http = [name for name in found if "clone" not in name]
     for key, name, unit in (
             ("origin", "… processor time of the origin", "s"), ("requests", "… requests", "count"),
