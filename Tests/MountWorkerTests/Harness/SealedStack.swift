@@ -109,8 +109,11 @@ final class FakeStore: Sendable {
     ///
     /// - Parameter minimumAge: the link in the inbox stays for so long at least, for whoever is on the way to it.
     func evict(_ id: ObjectID, minimumAge: Duration = .zero) {
-        unlink(path(id, in: "layer"))
-        if provided.with({ $0[id]?.advanced(by: minimumAge).hasPassed ?? true }) { unlink(path(id, in: "inbox")) }
+        // Not between the two steps of somebody who provides it, and no link that came after the look at its age.
+        provided.with { provided in
+            _ = unlink(path(id, in: "layer"))
+            if provided[id]?.advanced(by: minimumAge).hasPassed ?? true { _ = unlink(path(id, in: "inbox")) }
+        }
     }
 }
 
