@@ -18,15 +18,15 @@ extension SystemTests {
                 let client = try Program.start(
                     "/usr/bin/curl",
                     ["-sS", "-X", "DELETE", "--unix-socket", farm.api.socket, "http://x/mounts/\(mount.id)"])
-                try wait("the intent") { try record(farm, mount).contains("\"phase\":\"unmounting\"") }
+                try until("the intent") { (try? record(farm, mount))?.contains("\"phase\":\"unmounting\"") == true }
                 try farm.killSupervisor()
                 #expect(client.waitForEnd(until: .after(.seconds(10))), "the client is not left waiting")
                 #expect(client.reap() != .code(0))
                 #expect(try farm.mounts().contains(mount.path))
                 try farm.startSupervisor()
-                try wait("the end of the mount") { try !farm.mounts().contains(mount.path) }
-                try wait("the DELETE asked again") {
-                    let status = try farm.api.delete("/mounts/\(mount.id)").status
+                try until("the end of the mount") { try !farm.mounts().contains(mount.path) }
+                try until("the DELETE asked again") {
+                    let status = try? farm.api.delete("/mounts/\(mount.id)").status
                     return status == 200 || status == 404
                 }
                 #expect(try farm.mount("m").id != mount.id)
@@ -139,15 +139,6 @@ extension SystemTests {
 
         private func record(_ farm: Farm, _ mount: Farm.Mount) throws -> String {
             try File.text("\(farm.directory)/run/mounts/\(mount.id).json")
-        }
-
-        private func wait(_ what: String, for condition: () throws -> Bool) throws {
-            let deadline = Deadline.after(.seconds(30))
-            while !deadline.hasPassed {
-                if (try? condition()) == true { return }
-                usleep(10_000)
-            }
-            throw Trouble("no sign of \(what)")
         }
     }
 }

@@ -38,7 +38,7 @@ extension SystemTests {
                 for program in farm.programs.keys { try farm.install(program) }
                 try farm.startSupervisor()
                 for (mount, worker) in zip(mounts, workers) {
-                    try wait("the worker of \(mount.id)") {
+                    try until("the worker of \(mount.id)") {
                         try farm.status(mount)["worker"]["pid"].number.map { $0 != Int(worker) } ?? false
                     }
                     #expect(try farm.status(mount)["worker"]["restarts"].number == 1)
@@ -73,7 +73,10 @@ extension SystemTests {
                 try farm.stopSupervisor()
                 try farm.install("antares-worker")
                 try farm.startSupervisor()
-                try wait("the new worker") { try farm.workerPID(mount) != worker }
+                try until("the new worker") {
+                    guard let pid = try? farm.workerPID(mount) else { return false }
+                    return pid != worker
+                }
                 try job.finish()
             }
         }
@@ -99,15 +102,6 @@ extension SystemTests {
 
         private func ownerPID(_ farm: Farm) throws -> Int {
             try #require(try farm.api.get("/health").body["cache_pid"].number)
-        }
-
-        private func wait(_ what: String, for condition: () throws -> Bool) throws {
-            let deadline = Deadline.after(.seconds(30))
-            while !deadline.hasPassed {
-                if (try? condition()) == true { return }
-                usleep(10_000)
-            }
-            throw Trouble("no sign of \(what)")
         }
     }
 }
