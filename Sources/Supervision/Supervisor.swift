@@ -57,8 +57,9 @@ public final class Supervisor: MountService {
             onRestart: { restarted.fire() })
         let directories = MadeDirectories()
         let relay = RegistryRelay()
+        // More than processors: who makes a mount waits for its first worker.
         let mountThreads = try BlockingThreads(
-            count: 8, name: "mount", nice: SupervisionExecutor.nice, isPrompt: true, callers: .actorsWithThreads)
+            count: 32, name: "mount", nice: SupervisionExecutor.nice, isPrompt: true, callers: .actorsWithThreads)
         connections = SpareConnections(target: configuration.spareWorkers, threads: mountThreads)
         spares = SparePool(
             launcher: launcher, target: configuration.spareWorkers, executor: executor,

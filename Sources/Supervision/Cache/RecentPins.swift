@@ -32,7 +32,9 @@ struct RecentPins: Sendable {
 
     /// The owner has answered.
     mutating func note(_ snapshot: PinnedSnapshot, for question: Question, at now: Deadline) {
-        guard snapshot.isSealed, ObjectID(hex: question.revision) == snapshot.commit else {
+        guard snapshot.isSealed, snapshot.assurance == .treesVerified,
+            ObjectID(hex: question.revision) == snapshot.commit
+        else {
             answers[question] = nil
             return
         }

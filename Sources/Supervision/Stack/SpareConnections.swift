@@ -69,17 +69,21 @@ final class SpareConnections: Sendable {
     }
 
     private func open() {
-        while state.with({ $0.lacks }) {
+        while lacksOne() {
             // Whatever is missing, the mount that opens its own will say so.
-            guard let next = try? LowerConnection.open() else { break }
-            let isWanted = state.with { state -> Bool in
-                guard state.lacks else { return false }
-                state.connections.append(next)
-                return true
+            guard let next = try? LowerConnection.open() else { return state.with { $0.isRefilling = false } }
+            state.with { state in
+                if state.lacks { state.connections.append(next) }
             }
-            if !isWanted { break }
         }
-        state.with { $0.isRefilling = false }
+    }
+
+    /// When nothing is missing, whoever finds something missing from then on begins anew.
+    private func lacksOne() -> Bool {
+        state.with { state in
+            state.isRefilling = state.lacks
+            return state.isRefilling
+        }
     }
 
     /// To close a mount takes as long as to make one.
