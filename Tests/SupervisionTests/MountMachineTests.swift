@@ -23,6 +23,18 @@ extension MountMachine.Event {
             return machine.handle(event, at: now)
         }
 
+        /// One after the other, until that is too much; what came of the last.
+        @discardableResult
+        mutating func crashWorkers() -> [Action] {
+            var last: [Action] = []
+            for _ in 0...CrashLoopDetector.limit {
+                last = send(.workerEnded(.signal(11), usefully: false))
+                send(.restartDue)
+                send(.workerServing)
+            }
+            return last
+        }
+
         static func at(_ phase: MountMachine.Phase) -> Scenario {
             var scenario = Scenario()
             let steps: [(MountMachine.Phase, MountMachine.Event)] = [
@@ -122,6 +134,35 @@ extension MountMachine.Event {
         #expect(error.code == .timedOut)
     }
 
+    /// That the worker serves saves nothing: its connection has ended.
+    @Test func norIsAMountReadyThatWasAbortedAfterItsWorkerServed() {
+        var late = Scenario.at(.stacking)
+        #expect(late.send(.deadlinePassed) == [.abortConnection])
+        #expect(late.send(.stacked).last == .endWorkerAndCleanUp)
+        #expect(late.machine.failure?.code == .timedOut)
+        var hopeless = Scenario.at(.stacking)
+        #expect(hopeless.crashWorkers() == [.abortConnection])
+        #expect(hopeless.machine.failure != nil)
+        #expect(hopeless.send(.stacked).last == .endWorkerAndCleanUp)
+    }
+
+    /// From then on it may be where jobs work.
+    @Test func whatEndsTheMakingComesTooLateForAViewThatIsBeingPutInItsPlace() {
+        var late = Scenario.at(.stacking)
+        #expect(late.send(.placing) == [])
+        #expect(late.send(.deadlinePassed) == [])
+        #expect(late.send(.stacked).last == .answerReady(nil))
+        var unwanted = Scenario.at(.stacking)
+        unwanted.send(.placing)
+        #expect(unwanted.send(.unmountRequested(UnmountOptions())) == [])
+        #expect(unwanted.send(.stacked).suffix(2) == [.publish(.unmounting), .unmount(.plain)])
+        var hopeless = Scenario.at(.stacking)
+        hopeless.send(.placing)
+        #expect(hopeless.crashWorkers().first == .entomb)
+        #expect(hopeless.send(.stacked).last == .answerReady(nil))
+        #expect(hopeless.machine.worker == .quarantined && hopeless.machine.phase == .ready)
+    }
+
     @Test func startingTwiceStartsOnce() {
         var scenario = Scenario()
         scenario.send(.start)
@@ -208,11 +249,7 @@ extension MountMachine.Event {
 
     private static func quarantined() -> Scenario {
         var scenario = Scenario.at(.ready)
-        for _ in 0...CrashLoopDetector.limit {
-            scenario.send(.workerEnded(.signal(11), usefully: false))
-            scenario.send(.restartDue)
-            scenario.send(.workerServing)
-        }
+        scenario.crashWorkers()
         return scenario
     }
 
@@ -283,13 +320,7 @@ extension MountMachine.Event {
 
     @Test func aCrashLoopIsQuarantinedAndCanBeUnmounted() {
         var scenario = Scenario.at(.ready)
-        var last: [Action] = []
-        for _ in 0...CrashLoopDetector.limit {
-            last = scenario.send(.workerEnded(.signal(11), usefully: false))
-            scenario.send(.restartDue)
-            scenario.send(.workerServing)
-        }
-        #expect(last.first == .entomb, "its connection stays")
+        #expect(scenario.crashWorkers().first == .entomb, "its connection stays")
         guard case .quarantined = scenario.machine.state else {
             Issue.record("state is \(scenario.machine.state)")
             return
@@ -354,7 +385,12 @@ extension MountMachine.Event {
     @Test func anUnmountThatComesTooLateForTheStackingThreadFollowsIt() {
         var scenario = Scenario.at(.stacking)
         scenario.send(.unmountRequested(UnmountOptions()))
-        #expect(scenario.send(.stacked).suffix(2) == [.publish(.unmounting), .unmount(.plain)])
+        // Its connection has ended: nobody is told that it is ready.
+        #expect(
+            scenario.send(.stacked) == [
+                .publish(.failed(reason: MountMachine.endedEarly.message)), .abortConnection, .endWorkerAndCleanUp,
+            ])
+        #expect(scenario.send(.cleaned) == [.answerReady(MountMachine.endedEarly), .answerGone(nil)])
     }
 
     @Test(arguments: [MountMachine.Phase.pinning, .starting])

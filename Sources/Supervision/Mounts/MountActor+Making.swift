@@ -33,16 +33,18 @@ extension MountActor {
             root: snapshot.root, time: snapshot.commitTime, uid: owner.uid, gid: owner.gid, probeName: probeName,
             requestTimeout: environment.configuration.requestTimeout.nanoseconds,
             minimumRate: environment.configuration.minimumRate, changeTime: snapshot.change?.time)
-        // The first worker is made ready meanwhile.
+        // The first worker is made ready meanwhile. Taken together, so that what both pools lack is made together.
         recruit = recruitWorker()
+        let spare = environment.connections.take()
         Task {
-            self.sealed = await self.environment.sealed?.lower(of: snapshot, owner: self.owner)
-            self.isSealed = self.sealed != nil
-            if self.isSealed { parameters.form = .trigger }
+            let sealed = await self.environment.sealed?.lower(of: snapshot, owner: self.owner)
+            if sealed != nil { parameters.form = .trigger }
             do throws(SystemError) {
-                let lower = try await self.makeLower(parameters)
-                self.lower = lower
-                self.custody = lower.custody
+                let lower = try await self.makeLower(spare, parameters)
+                // The mount may have been given up meanwhile.
+                guard self.machine.phase == .connecting else { return }
+                (self.lower, self.custody) = (lower, lower.custody)
+                (self.sealed, self.isSealed) = (sealed, sealed != nil)
                 self.handle(.connected)
             } catch {
                 self.handle(.failed(SupervisorError(.mountFailed, "cannot begin the mount: \(error)")))
@@ -50,8 +52,10 @@ extension MountActor {
         }
     }
 
-    private func makeLower(_ parameters: SessionParameters) async throws(SystemError) -> LowerMount {
-        if let spare = environment.connections.take() { return try LowerMount(spare, parameters) }
+    private func makeLower(
+        _ spare: LowerConnection?, _ parameters: SessionParameters
+    ) async throws(SystemError) -> LowerMount {
+        if let spare { return try LowerMount(spare, parameters) }
         return try await environment.mountThreads.run { () throws(SystemError) in
             try LowerMount(LowerConnection.open(), parameters)
         }
@@ -59,7 +63,8 @@ extension MountActor {
 
     func buildStack() {
         guard let lower else { return handle(.failed(Self.defect("no lower"))) }
-        // Sent, not waited for: whoever is told that the mount is ready can rely on it. Behind what worker and mount thread wait for.
+        // Sent, not waited for. Behind what worker and mount thread wait for, and before the mount can be ready: this actor's jobs run in the order in which
+        // they come.
         defer { Task { if self.machine.phase == .stacking { await self.keepDescriptors() } } }
         if case .building(let succession) = standing { return succeed(succession, lower) }
         let making = MountMaking(

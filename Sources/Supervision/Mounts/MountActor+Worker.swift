@@ -43,7 +43,7 @@ extension MountActor {
                 self.worker = recruit.worker
                 self.servedBefore = custody.memory.value(.served)
                 custody.memory.setJudged(self.machine.life.judged)
-                // Before it gets the connection: from then on it may be the only one who holds it.
+                // Before a later worker gets the connection: from then on it may be the only one who holds it.
                 if self.overlay != nil { self.writeRecord() }
                 self.letGo()
                 // Meanwhile the stack can be begun. A view that is to take the place of another waits: from its exchange on it has to be served.

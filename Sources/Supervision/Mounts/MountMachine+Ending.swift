@@ -22,6 +22,7 @@ extension MountMachine {
         case (.unmountRequested(let options), .stacking):
             if unmountWanted != nil { return [] }
             unmountWanted = options
+            if hasPlace { return [] }
             failure = failure ?? Self.endedEarly
             // The stacking thread may wait for the origin, in the kernel; the abort frees it.
             return [.abortConnection]

@@ -12,9 +12,10 @@ struct MountMachine: Sendable {
         case pinning
         /// The FUSE connection is being opened and its handshake answered.
         case connecting
-        /// The first worker is being given the connection.
+        /// The first worker is waited for, to be given the connection.
         case starting
-        /// The lower is proved, the overlay stacked and attached. The worker may still be taking over: who asks it waits in the kernel.
+        /// The first record is written, the upper made, the lower proved, the overlay stacked and attached. The worker may still be taking over: who asks it
+        /// waits in the kernel.
         case stacking
         case ready
         /// Another view of the mount is about to take its place.
@@ -51,6 +52,8 @@ struct MountMachine: Sendable {
         /// An operator wants a new worker and everything forgotten that was held against the earlier ones.
         case resetRequested
         case stacked
+        /// The view that is complete is about to be put in the place of another: it is the mount from now on, whatever becomes of it.
+        case placing
         /// A step of making the mount failed, or what an earlier supervisor left of it cannot be gone on with.
         case failed(SupervisorError)
         /// The time for making the mount is over.
@@ -117,6 +120,7 @@ struct MountMachine: Sendable {
     /// The overlay is complete; where the phase is still `stacking`, the first worker has not said yet that it serves.
     private(set) var isStacked = false
     private var hasServed = false
+    private(set) var hasPlace = false
     /// Asked for before the mount was ready.
     var unmountWanted: UnmountOptions?
     var ending = Ending()
@@ -177,6 +181,9 @@ struct MountMachine: Sendable {
             return advance(from: .starting, to: .stacking, [.buildStack])
         case .stacked:
             return stacked()
+        case .placing:
+            hasPlace = phase == .stacking
+            return []
         case .adopted(let earlier, let worker):
             guard phase == .created else { return [] }
             phase = .ready
@@ -210,8 +217,8 @@ struct MountMachine: Sendable {
 
     private mutating func stacked() -> [Action] {
         isStacked = true
-        // The abort came too late for the stacking thread, but not for the worker.
-        if phase == .stacking, !hasServed, let failure { return fail(failure) }
+        // The abort came too late for the stacking thread, but the connection has ended.
+        if phase == .stacking, let failure { return fail(failure) }
         return finish()
     }
 
@@ -237,6 +244,8 @@ struct MountMachine: Sendable {
     private mutating func deadlinePassed() -> [Action] {
         let error = SupervisorError(.timedOut, "the mount was not ready within its time")
         switch phase {
+        case .stacking where hasPlace:
+            return []
         case .stacking where !isStacked:
             // The stacking thread waits in the kernel; the abort frees it and it reports the failure.
             failure = error
@@ -308,7 +317,7 @@ struct MountMachine: Sendable {
             return fail(error)
         case .stacking where isStacked:
             return fail(error)
-        case .stacking:
+        case .stacking where !hasPlace:
             failure = error
             return [.abortConnection]
         default:

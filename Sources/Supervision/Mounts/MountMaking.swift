@@ -15,54 +15,60 @@ struct MountMaking: Sendable {
 
     /// What there is afterwards, also if a later step failed.
     struct Outcome: Sendable {
-        /// Records that could not be written, which costs no mount.
+        /// Why records could not be written, which costs no mount.
         var unwritten: [SystemError] = []
         var filesystem: UpperFilesystem?
         var prepared: MountStack.Prepared?
         var failure: SupervisorError?
+
+        fileprivate mutating func add(_ error: SystemError?) {
+            if let error { unwritten.append(error) }
+        }
     }
 
     func run() -> Outcome {
         var outcome = Outcome()
         do throws(SupervisorError) {
-            // The upper is the first thing of the mount that outlives the supervisor: it has a record before it is there.
-            note(record, &outcome)
-            let upper = try makeUpper()
+            let (unwritten, made) = Self.upper(of: stack, records, record)
+            outcome.add(unwritten)
+            let upper = try made.get()
             outcome.filesystem = upper.filesystem
-            do throws(SystemError) {
-                let prepared = try stack.prepare(
-                    on: lower, sealed: sealed, upper: upper, probeName: probeName, description: description)
-                outcome.prepared = prepared
-                // Before the mount can be seen: a supervisor that dies right after attaching leaves a mount that the next one knows.
-                note(
-                    record?.attaching(prepared, readyAfter: Deadline.now.since(requestedAt) / .milliseconds(1)),
-                    &outcome)
-                try stack.attach(prepared)
-            } catch {
-                throw Self.failure(error, at: stack.mountpoint.path)
-            }
+            try attach(upper, &outcome)
         } catch {
             outcome.failure = error
         }
         return outcome
     }
 
-    private func note(_ record: MountRecord?, _ outcome: inout Outcome) {
-        if let error = records.attempt(record) { outcome.unwritten.append(error) }
-    }
-
-    private func makeUpper() throws(SupervisorError) -> UpperLayer {
+    private func attach(_ upper: UpperLayer, _ outcome: inout Outcome) throws(SupervisorError) {
         do throws(SystemError) {
-            return try stack.makeUpper()
+            let prepared = try stack.prepare(
+                on: lower, sealed: sealed, upper: upper, probeName: probeName, description: description)
+            outcome.prepared = prepared
+            // Before the mount can be seen: a supervisor that dies right after attaching leaves a mount that the next one knows.
+            let readyAfter = Deadline.now.since(requestedAt) / .milliseconds(1)
+            outcome.add(records.attempt(record?.attaching(prepared, readyAfter: readyAfter)))
+            try stack.attach(prepared)
         } catch {
-            throw Self.failure(ofUpper: error)
+            throw Self.failure(error, at: stack.mountpoint.path)
         }
     }
 
-    static func failure(ofUpper error: SystemError) -> SupervisorError {
-        error.isLackOfSpace
-            ? SupervisorError(.overloaded, "there is no room for another upper: \(error)", retryAfter: 30)
-            : SupervisorError(.mountFailed, "cannot begin the mount: \(error)")
+    /// Makes the upper of a mount, or of a view that is to take the place of another. It is the first thing that outlives the supervisor, so it has a record
+    /// before it is there.
+    static func upper(
+        of stack: MountStack, _ records: RecordStore, _ record: MountRecord?
+    ) -> (unwritten: SystemError?, made: Result<UpperLayer, SupervisorError>) {
+        let unwritten = records.attempt(record)
+        let made = Result { () throws(SystemError) in try stack.makeUpper() }
+        return (
+            unwritten,
+            made.mapError { error in
+                error.isLackOfSpace
+                    ? SupervisorError(.overloaded, "there is no room for another upper: \(error)", retryAfter: 30)
+                    : SupervisorError(.mountFailed, "cannot make the upper: \(error)")
+            }
+        )
     }
 
     static func failure(_ error: SystemError, at path: String) -> SupervisorError {

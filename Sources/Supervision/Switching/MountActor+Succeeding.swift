@@ -18,16 +18,21 @@ extension MountActor {
     func succeed(_ succession: Succession, _ lower: LowerMount) {
         let old = succession.predecessor
         Task {
+            let upper: UpperLayer
             do throws(SupervisorError) {
+                // Before anybody is held up: an image takes its time, and there may be no room for one.
+                upper = try await self.makeUpper()
                 try await old.yield(to: succession)
             } catch {
                 return self.handle(.failed(error))
             }
             do throws(SupervisorError) {
-                let upper = try await self.makeUpper()
                 if succession.writes == .carry { try await self.carry(from: old, into: upper, succession) }
                 let prepared = try await self.prepareSuccessor(lower, upper)
+                // An abort that came too late for the thread has ended the connection.
+                if let failure = self.machine.failure { throw failure }
                 guard succession.commit() else { throw MountMachine.endedEarly }
+                self.handle(.placing)
                 // What a supervisor that dies in the middle leaves is told by the mount table: this view is there, or it is not.
                 self.overlay = prepared.identity
                 self.writeRecord()
@@ -45,16 +50,12 @@ extension MountActor {
     private func makeUpper() async throws(SupervisorError) -> UpperLayer {
         let (stack, records, record) = (stack, environment.records, currentRecord())
         let (unwritten, made) = await environment.mountThreads.run {
-            (records.attempt(record), Result { () throws(SystemError) in try stack.makeUpper() })
+            MountMaking.upper(of: stack, records, record)
         }
         note(unwritten: unwritten)
-        do throws(SystemError) {
-            let upper = try made.get()
-            upperFilesystem = upper.filesystem
-            return upper
-        } catch {
-            throw MountMaking.failure(ofUpper: error)
-        }
+        let upper = try made.get()
+        upperFilesystem = upper.filesystem
+        return upper
     }
 
     private func prepareSuccessor(

@@ -161,7 +161,8 @@ extension MountActor {
         var pause = Duration.milliseconds(2)
         do throws(SystemError) {
             while true {
-                frozen = try await environment.mountThreads.run { () throws(SystemError) in
+                // Apart from those that make mounts, which may wait for others' workers.
+                frozen = try await environment.unmountThreads.run { () throws(SystemError) in
                     try FrozenView.freeze(stack.root(of: overlay))
                 }
                 if frozen != nil { return }
@@ -190,7 +191,7 @@ extension MountActor {
         let (frozen, stack, overlay) = (frozen, stack, overlay)
         self.frozen = nil
         do throws(SystemError) {
-            try await environment.mountThreads.run { () throws(SystemError) in
+            try await environment.unmountThreads.run { () throws(SystemError) in
                 if let frozen { return try frozen.thaw() }
                 if let overlay { try FrozenView.thaw(stack.root(of: overlay)) }
             }
