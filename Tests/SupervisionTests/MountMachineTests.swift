@@ -382,7 +382,7 @@ extension MountMachine.Event {
         #expect(scenario.send(.cleaned).last == .answerGone(nil))
     }
 
-    @Test func anUnmountThatComesTooLateForTheStackingThreadFollowsIt() {
+    @Test func anUnmountThatComesTooLateForTheStackingThreadEndsTheMountAllTheSame() {
         var scenario = Scenario.at(.stacking)
         scenario.send(.unmountRequested(UnmountOptions()))
         // Its connection has ended: nobody is told that it is ready.

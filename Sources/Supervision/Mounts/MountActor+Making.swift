@@ -63,10 +63,17 @@ extension MountActor {
 
     func buildStack() {
         guard let lower else { return handle(.failed(Self.defect("no lower"))) }
+        if case .building(let succession) = standing {
+            succeed(succession, lower)
+        } else {
+            make(on: lower)
+        }
         // Sent, not waited for. Behind what worker and mount thread wait for, and before the mount can be ready: this actor's jobs run in the order in which
         // they come.
-        defer { Task { if self.machine.phase == .stacking { await self.keepDescriptors() } } }
-        if case .building(let succession) = standing { return succeed(succession, lower) }
+        Task { if self.machine.phase == .stacking { await self.keepDescriptors() } }
+    }
+
+    private func make(on lower: LowerMount) {
         let making = MountMaking(
             stack: stack, lower: lower, sealed: sealed, probeName: probeName, description: description,
             records: environment.records, record: currentRecord(), requestedAt: requestedAt)
